@@ -1,0 +1,51 @@
+# Everything a contributor runs, from a clone with python3 (3.11 or newer), make and git.
+# Each target sets up what it needs first; a second set-up costs a tenth of a second.
+#
+#   make demo     the site, a stand-in Bakong and its phone, ready to try        (Ctrl-C stops all)
+#   make test     every check and every test, on PostgreSQL and on SQLite        ARGS="-k name -x"
+#   make check    formatting, lint, types, import rules
+#   make setup    .venv with all tools; Chromium, Khmer fonts, PostgreSQL on Debian as root
+#   make build    the wheel and the source archive, in dist/
+#   make lock     pin requirements/*.txt again after pyproject.toml changed
+#
+# Every change comes with a test that was red without it; `make test` is what the server runs too.
+# Files: docs/architecture.md says which room a change belongs to, `make check` holds the walls.
+
+PYTHON ?= python3
+BIN := .venv/bin
+ARGS ?=
+export UV_PYTHON_DOWNLOADS := never
+
+.PHONY: setup runtime test check demo build lock clean
+
+setup:
+	@$(PYTHON) scripts/setup.py dev
+
+# The site alone, without the tools: what `make demo` waits for in a new clone.
+runtime:
+	@$(PYTHON) scripts/setup.py runtime
+
+test: check
+	@$(BIN)/python scripts/run_tests.py $(ARGS)
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+demo: runtime
+	@$(BIN)/vinflow demo $(ARGS)
+
+build: setup
+	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
+
+# Exact versions and hashes, no addresses: an address would name one registry for everybody.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: setup
+	echo "uv==0.13.9" | $(COMPILE) - -o requirements/uv.txt
+	$(COMPILE) pyproject.toml --group build -o requirements/runtime.txt
+	$(COMPILE) pyproject.toml --all-extras --group dev -o requirements/dev.txt
+
+clean:
+	rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
