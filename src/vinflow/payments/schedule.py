@@ -1,0 +1,415 @@
+"""When is the next check of a QR worth a call?
+
+A pure function of what is known: no Django, no clock, no chance. A call to Bakong has a price, in seconds of
+"paid, and we do not know" (debt). For each QR we choose the moments of asking that make
+
+    expected debt + price * expected calls
+
+smallest, given how long this shop's payers take (prior.py), what the payer did on our page (signals) and the
+last check at expiry + grace, which is made in any case. Without signals that choice is the inspection plan of
+a table worked backwards from the last check; a signal makes the payment likely at once, and the same sum then
+says "now".
+
+The price is the lowest at which the calls left today last for the QRs still expected. Where one call may
+carry fifty QRs they share it, so each needs to run up only its share.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import lru_cache
+from typing import Final
+
+from vinflow.payments.prior import Prior
+
+PRICE_LEAST_S: Final = 10.0
+PRICE_MOST_S: Final = (
+    600.0  # beyond this every plan is "only the last check", so a dearer call changes nothing
+)
+PRICE_STEP: Final = 1.05  # prices are rounded up to powers of this, so that plans can be remembered
+COOL_DOWN_S: Final = 10.0  # between two looks at one md5, whoever asks
+SETTLE_S: Final = 3.0  # a transfer needs a moment to become visible after the payer's own word
+GRACE_S: Final = 120.0
+BATCH_MOST: Final = 50  # md5s in one list call
+
+# A payer who said so, and Bakong says no: either not so, or the bank is slow. One in twelve is slow.
+SLOW: Final = 0.08
+SLOW_HALF_S: Final = 30.0
+
+
+class Signal(StrEnum):
+    """What the payer's own device told us; never proof."""
+
+    SAID_PAID = "said_paid"
+    BACK_FROM_APP = "back_from_app"
+    PAGE_SHOWN = "page_shown"
+
+
+LIKELY: Final = {Signal.SAID_PAID: 0.85, Signal.BACK_FROM_APP: 0.7, Signal.PAGE_SHOWN: 0.4}
+
+
+class Look(StrEnum):
+    """Why a QR is asked about; the order is the rank."""
+
+    LAST = "last"
+    ORDINARY = "ordinary"
+    TAIL = "tail"
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """One QR that was shown, and everything known about it that bears on asking. Moments are epoch seconds.
+
+    last_negative_started_at: when the last request that was answered NotFound *started*; None before the
+    first.
+    last_asked_at: when the last request of any outcome started: the cool-down counts from there.
+    unanswered: how many answers in a row were CannotTell; each doubles the cool-down, up to 32 times.
+    signals: (moment, what), oldest first; old ones may be left in, they have been answered.
+    tail_done: the one check at the end of the watch window was made (or given up).
+    """
+
+    shown_at: float
+    expires_at: float
+    watch_until: float
+    last_negative_started_at: float | None = None
+    signals: tuple[tuple[float, Signal], ...] = ()
+    checks: int = 0
+    tail_done: bool = False
+    last_outcome: str = ""
+    last_asked_at: float | None = None
+    unanswered: int = 0
+    grace_s: float = GRACE_S
+
+    @property
+    def last_look_at(self) -> float:
+        """When the check is due that alone may end the payment as expired."""
+        return self.expires_at + self.grace_s
+
+    @property
+    def last_look_done(self) -> bool:
+        """Whether Bakong has said NotFound to a request that started after expiry plus grace."""
+        said = self.last_negative_started_at
+        return said is not None and said >= self.last_look_at
+
+
+@dataclass(frozen=True, slots=True)
+class Pressure:
+    """How scarce calls are at this moment.
+
+    free_calls: calls left until the reset beyond those set aside for the last checks of QRs already shown;
+    None
+      where there is no quota. arrivals: further QRs expected until the reset. open: QRs being watched before
+      their last check. batch_open: one call may carry 50. floor_s: the price where calls are plenty.
+    """
+
+    free_calls: int | None
+    arrivals: float = 0.0
+    batch_open: bool = False
+    open: int = 1
+    floor_s: float = PRICE_LEAST_S
+
+
+# ---- what we believe about one QR --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Belief:
+    """P(paid and visible) as it runs from one age on, while nothing more is heard.
+
+    age: where the run starts. p: the likelihood there. debt: expected seconds already owed there.
+    echo: how likely it is that the payer paid and the bank is slow; echo_age: when Bakong last said no.
+    Each moment of debt is an expectation over everything known now: a signal speaks of the time before it
+    too.
+    """
+
+    prior: Prior
+    age: float
+    p: float
+    debt: float
+    echo: float
+    echo_age: float
+
+    def likely(self, age: float) -> float:
+        """Return P(paid and visible by this age)."""
+        silent = (1 - self.p) * self.prior.unpaid_at(age) / self.prior.unpaid_at(self.age)
+        waited = max(age - self.echo_age, 0.0)
+        return 1 - silent * (1 - self.echo * (1 - 0.5 ** (waited / SLOW_HALF_S)))
+
+    def owed(self, age: float) -> float:
+        """Return the expected seconds of "paid, and we do not know" by this age."""
+        area = self.prior.unpaid_area(age) - self.prior.unpaid_area(self.age)
+        owed = self.debt + (age - self.age) - (1 - self.p) / self.prior.unpaid_at(self.age) * area
+        if self.echo:  # the two ways of being paid overlap by less than a second; the sum is near enough
+            for sign, end in ((1, age), (-1, self.age)):
+                waited = max(end - self.echo_age, 0.0)
+                gone = SLOW_HALF_S / math.log(2) * (1 - 0.5 ** (waited / SLOW_HALF_S))
+                owed += sign * self.echo * (1 - self.p) * (waited - gone)
+        return owed
+
+
+def _open_signals(watched: Watched, at: float) -> list[tuple[float, Signal]]:
+    """Return the signals heard by now that no NotFound has answered (one younger than 3 s is not answered by
+    it).
+    """
+    said = watched.last_negative_started_at
+    return [(s, what) for s, what in watched.signals if s <= at and (said is None or s + SETTLE_S > said)]
+
+
+def _belief(watched: Watched, prior: Prior, at: float) -> _Belief:
+    """Return what is believed at this moment."""
+    said = watched.last_negative_started_at
+    start = 0.0 if said is None else said - watched.shown_at
+    echo = 0.0
+    if said is not None:
+        for s, what in watched.signals:
+            if s + SETTLE_S <= said:
+                slow = LIKELY[what] * SLOW * 0.5 ** ((said - s) / SLOW_HALF_S)
+                echo = max(echo, slow / (1 - LIKELY[what] + slow))
+    belief = _Belief(prior, start, 0.0, 0.0, echo, start)
+    for s, what in _open_signals(watched, at):
+        age = max(s - watched.shown_at, start)
+        p, owed, likely = belief.likely(age), belief.owed(age), LIKELY[what]
+        if likely > p:
+            # Paid at some moment since the last no: as the prior has it, or anywhere where it has nothing.
+            owed = likely * (owed / p if p > 1e-9 else (age - start) / 2)
+            belief = _Belief(prior, age, likely, owed, echo, start)
+    return belief
+
+
+def debt(watched: Watched, *, prior: Prior, at: float) -> float:
+    """Return the expected seconds for which this QR is paid and visible and we have not asked, by this
+    moment.
+
+    Zero just after a NotFound. Grows with P(paid), and jumps with a signal, which says that the payment may
+    have been made at any moment since the last NotFound. This is the rank among QRs that compete for one
+    call.
+    """
+    return _belief(watched, prior, at).owed(max(at - watched.shown_at, 0.0))
+
+
+# ---- the plan for a QR whose payer is silent ---------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The cheapest way to go on after a NotFound, by age, down to the last check.
+
+    ages: a grid from 0 to the last check. cost, calls: expected price-weighted cost and calls still to come,
+    times P(unpaid at that age), so that straight lines between the nodes are right where the prior's curve is
+    straight.
+    following: the age of the next look.
+    """
+
+    ages: tuple[float, ...]
+    cost: tuple[float, ...]
+    calls: tuple[float, ...]
+    following: tuple[float, ...]
+
+    def cost_at(self, age: float) -> float:
+        """Return the cost to come after a look at this age that found nothing, times P(unpaid)."""
+        i = min(bisect_right(self.ages, age), len(self.ages) - 1)
+        low, high = self.ages[i - 1], self.ages[i]
+        share = min(max((age - low) / (high - low), 0.0), 1.0)
+        return self.cost[i - 1] + share * (self.cost[i] - self.cost[i - 1])
+
+
+def _grid(last_age: float) -> tuple[float, ...]:
+    """Return the ages at which a look may be planned: every 5 s for five minutes, then every 15 s."""
+    fine = [5.0 * i for i in range(60)]
+    coarse = [300.0 + 15.0 * i for i in range(max(0, math.ceil((last_age - 300) / 15)))]
+    return (*(a for a in fine + coarse if a < last_age - COOL_DOWN_S), last_age)
+
+
+@lru_cache(maxsize=512)
+def plan(prior: Prior, price_s: float, last_age: float) -> Plan:
+    """Return the plan for silent payers at this price. Remembered: about 2 ms to make.
+
+    Worked backwards: at each age the next look is the one that makes debt until it, plus its price, plus what
+    follows if it finds nothing, smallest. The last check is paid for like the others, and cannot be left out.
+    """
+    ages = _grid(last_age)
+    n = len(ages)
+    unpaid = [prior.unpaid_at(a) for a in ages]
+    area = [prior.unpaid_area(a) for a in ages]
+    cost, calls, following = [0.0] * n, [0.0] * n, [last_age] * n
+    for i in range(n - 2, -1, -1):
+        here, left, base = ages[i], unpaid[i], area[i]
+        best, chosen = math.inf, n - 1
+        for j in range(i + 1, n):
+            gap = ages[j] - here
+            if gap < COOL_DOWN_S and j < n - 1:
+                continue
+            total = left * gap - (area[j] - base) + cost[j]
+            if total < best:
+                best, chosen = total, j
+        cost[i] = best + price_s * left
+        calls[i] = left + calls[chosen]
+        following[i] = ages[chosen]
+    return Plan(ages, tuple(cost), tuple(calls), tuple(following))
+
+
+# ---- what a call costs -------------------------------------------------------------------------------------
+
+
+def _rounded(price_s: float) -> float:
+    """Return the price on the grid of PRICE_STEP, so that plans and prices are remembered."""
+    return float(PRICE_STEP ** math.ceil(math.log(max(price_s, 1e-3)) / math.log(PRICE_STEP) - 1e-9))
+
+
+@lru_cache(maxsize=512)
+def _price_of(prior: Prior, supply: float, floor_s: float) -> float:
+    """Return the lowest price, floor or dearer, at which a QR is expected to take no more calls than
+    supplied.
+    """
+    low = math.ceil(math.log(floor_s) / math.log(PRICE_STEP) - 1e-9)
+    high = math.ceil(math.log(PRICE_MOST_S) / math.log(PRICE_STEP))
+    while low < high:  # calls fall as the price rises
+        middle = (low + high) // 2
+        if plan(prior, PRICE_STEP**middle, 600.0 + GRACE_S).calls[0] <= supply:
+            high = middle
+        else:
+            low = middle + 1
+    return float(PRICE_STEP**low)
+
+
+def price(pressure: Pressure, *, prior: Prior) -> float:
+    """Return what one call must be worth, in seconds of debt.
+
+    The floor where there is no quota or plenty is left; otherwise the lowest price at which the calls left,
+    shared by the QRs open and expected, are enough for the looks planned at that price. Used calls raise it,
+    and payments that come early lower it, so that it steers by itself.
+    """
+    if pressure.free_calls is None:
+        return _rounded(pressure.floor_s)
+    waiting = max(pressure.open, 0) + max(pressure.arrivals, 0.0)
+    if waiting <= 0:
+        return _rounded(pressure.floor_s)
+    # The set-aside call of an open QR is there for it too: it returns when the QR is found paid.
+    supply = (max(pressure.free_calls, 0) + max(pressure.open, 0)) / waiting
+    return _price_of(prior, round(supply, 2), pressure.floor_s)
+
+
+def share(pressure: Pressure, *, prior: Prior) -> float:
+    """Return what asking about one QR must be worth: the price, or its part where QRs travel together.
+
+    n QRs in one call pay the root of n prices together, not one: a shop with two hundred QRs open can afford
+    to be quick with a fifth of a call each, and still Bakong is not asked fifty times as eagerly.
+    """
+    together = min(max(pressure.open, 1), BATCH_MOST) if pressure.batch_open else 1
+    return price(pressure, prior=prior) / math.sqrt(together)
+
+
+def confirmable(pressure: Pressure) -> int | None:
+    """Return how many more QRs can be shown today with a last check set aside for each; None without a quota."""
+    return None if pressure.free_calls is None else max(pressure.free_calls, 0)
+
+
+def tail_affordable(pressure: Pressure, *, prior: Prior) -> bool:
+    """Return whether a tail check may be made now: calls are at their floor price, so nobody goes short for
+    it.
+    """
+    free = pressure.free_calls
+    if free is None:
+        return True
+    return free >= 1 and price(pressure, prior=prior) <= _rounded(pressure.floor_s)
+
+
+# ---- the next look -----------------------------------------------------------------------------------------
+
+
+def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) -> float | None:
+    """Return the moment at which asking about this QR is worth its price; None when nothing is left to ask.
+
+    Never before `at`, never inside the cool-down, three seconds after a signal at the earliest. Until the
+    last check is answered NotFound that check is always ahead, at expiry + grace; after it the tail check, at
+    the end of the watch window (whether it is made is tail_affordable's word), or sooner if the payer speaks.
+    To be asked again whenever something changes: an answer, a signal, a new price.
+    """
+    if watched.last_look_done and watched.tail_done and not _open_signals(watched, at):
+        return None
+    earliest = _earliest(watched, at)
+    if not watched.last_look_done:
+        end = max(watched.last_look_at, earliest)
+    elif not watched.tail_done:
+        end = max(watched.watch_until, earliest)
+    else:
+        end = max(watched.watch_until, earliest + 2 * watched.grace_s)
+    if earliest >= end:
+        return end
+    belief = _belief(watched, prior, at)
+    asking = share(pressure, prior=prior)
+    born = watched.shown_at
+    best, best_cost = end, belief.owed(end - born) + asking
+    if watched.last_look_done:
+        # Nobody is expected any more: only the payer's word, or its echo, can make a look worth while.
+        later = [earliest + step for step in (0.0, 15.0, 30.0, 60.0, 120.0, 240.0)]
+        for moment in later:
+            total = belief.owed(moment - born) + asking
+            total += (1 - belief.likely(moment - born)) * asking
+            if moment < end and total < best_cost:
+                best, best_cost = moment, total
+        return best
+    ahead = plan(prior, _rounded(asking), float(round(watched.last_look_at - born)))
+    start = bisect_right(ahead.ages, earliest - born)
+    for age in (earliest - born, *ahead.ages[start:-1]):
+        unpaid = prior.unpaid_at(age)
+        total = belief.owed(age) + asking + (1 - belief.likely(age)) * ahead.cost_at(age) / unpaid
+        if total < best_cost:
+            best, best_cost = born + age, total
+    return best
+
+
+def _earliest(watched: Watched, at: float) -> float:
+    """Return the first moment at which a look is allowed."""
+    earliest = at
+    if watched.last_asked_at is not None:
+        earliest = max(earliest, watched.last_asked_at + COOL_DOWN_S * 2 ** min(watched.unanswered, 5))
+    fresh = _open_signals(watched, at)
+    if fresh:
+        # After the newest word, but a page that is hidden and shown without end must not put us off for ever.
+        earliest = max(earliest, min(fresh[-1][0] + SETTLE_S, fresh[0][0] + COOL_DOWN_S))
+    return earliest
+
+
+# ---- whom to ask now ---------------------------------------------------------------------------------------
+
+
+def due_kind(watched: Watched, *, at: float) -> Look:
+    """Return why this QR would be asked about now: its last check, its tail check, or an ordinary one."""
+    if not watched.last_look_done:
+        return Look.LAST if at >= watched.last_look_at else Look.ORDINARY
+    return Look.TAIL if at >= watched.watch_until and not watched.tail_done else Look.ORDINARY
+
+
+def pick(watched: Sequence[Watched], *, prior: Prior, pressure: Pressure, at: float) -> list[int]:
+    """Return the places of the QRs to ask about in one call now, first rank first; empty when no call is
+    worth it.
+
+    One place where calls are single, up to 50 where the list call is open. A call is made for those whose
+    next look has come: last checks first, then by debt, tail checks at the end and only when affordable. A
+    list call has room, so it is filled with whoever else owes most.
+    """
+    due: list[tuple[int, float, int]] = []
+    others: list[tuple[float, int]] = []
+    tails = tail_affordable(pressure, prior=prior)
+    for place, one in enumerate(watched):
+        kind = due_kind(one, at=at)
+        owed = debt(one, prior=prior, at=at)
+        moment = next_look(one, prior=prior, pressure=pressure, at=at)
+        if moment is not None and moment <= at and (kind is not Look.TAIL or tails):
+            due.append((list(Look).index(kind), -owed, place))
+        elif kind is Look.ORDINARY and owed > 0 and _earliest(one, at) <= at:
+            others.append((-owed, place))
+    if not due:
+        return []
+    due.sort()
+    if not pressure.batch_open:
+        return [due[0][2]]
+    others.sort()
+    return [place for _, _, place in due][:BATCH_MOST] + [p for _, p in others][
+        : max(0, BATCH_MOST - len(due))
+    ]
