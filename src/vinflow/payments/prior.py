@@ -152,26 +152,19 @@ class Prior:
         """Return the prior after one more QR whose last check said that nobody had paid."""
         return replace(self, paid=tuple(w * FADE for w in self.paid), never=self.never * FADE + 1)
 
-    def to_json(self) -> str:
-        """Return everything there is to keep, as JSON of about a kilobyte."""
-        return json.dumps(
-            {
-                "version": VERSION,
-                "start": [round(w, 6) for w in self.start],
-                "start_never": round(self.start_never, 6),
-                "paid": [round(w, 6) for w in self.paid],
-                "never": round(self.never, 6),
-            },
-            separators=(",", ":"),
-        )
+    def to_dict(self) -> dict[str, Any]:
+        """Return everything there is to keep, ready for a JSON column: about a kilobyte."""
+        return {
+            "version": VERSION,
+            "start": [round(w, 6) for w in self.start],
+            "start_never": round(self.start_never, 6),
+            "paid": [round(w, 6) for w in self.paid],
+            "never": round(self.never, 6),
+        }
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
-        """Return the prior that to_json wrote. Raises PriorUnreadable: start again from Prior.of()."""
-        try:
-            kept: Any = json.loads(text)
-        except ValueError:
-            raise PriorUnreadable("not JSON") from None
+    def from_dict(cls, kept: object) -> Self:
+        """Return the prior that to_dict wrote. Raises PriorUnreadable: start again from Prior.of()."""
         if not isinstance(kept, dict) or kept.get("version") != VERSION:
             raise PriorUnreadable(f"expected an object of version {VERSION}")
         return cls(
@@ -180,6 +173,18 @@ class Prior:
             paid=_weights(kept, "paid"),
             never=_weight(kept.get("never"), "never"),
         )
+
+    def to_json(self) -> str:
+        """Return to_dict as JSON text."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the prior that to_json wrote. Raises PriorUnreadable."""
+        try:
+            return cls.from_dict(json.loads(text))
+        except ValueError as broken:
+            raise broken if isinstance(broken, PriorUnreadable) else PriorUnreadable("not JSON") from None
 
 
 def _weights(kept: dict[str, Any], key: str) -> tuple[float, ...]:

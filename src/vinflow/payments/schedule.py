@@ -133,22 +133,33 @@ class _Belief:
     echo: float
     echo_age: float
 
+    @property
+    def silence(self) -> float:
+        """How much of the prior's curve is left: P(not paid by an age) is this times prior.unpaid_at(age)."""
+        return (1 - self.p) / self.prior.unpaid_at(self.age)
+
     def likely(self, age: float) -> float:
         """Return P(paid and visible by this age)."""
-        silent = (1 - self.p) * self.prior.unpaid_at(age) / self.prior.unpaid_at(self.age)
-        waited = max(age - self.echo_age, 0.0)
-        return 1 - silent * (1 - self.echo * (1 - 0.5 ** (waited / SLOW_HALF_S)))
+        return 1 - self.silence * self.prior.unpaid_at(age) * (1 - self.echo * self._visible(age))
 
     def owed(self, age: float) -> float:
         """Return the expected seconds of "paid, and we do not know" by this age."""
         area = self.prior.unpaid_area(age) - self.prior.unpaid_area(self.age)
-        owed = self.debt + (age - self.age) - (1 - self.p) / self.prior.unpaid_at(self.age) * area
-        if self.echo:  # the two ways of being paid overlap by less than a second; the sum is near enough
-            for sign, end in ((1, age), (-1, self.age)):
-                waited = max(end - self.echo_age, 0.0)
-                gone = SLOW_HALF_S / math.log(2) * (1 - 0.5 ** (waited / SLOW_HALF_S))
-                owed += sign * self.echo * (1 - self.p) * (waited - gone)
-        return owed
+        return self.debt + (age - self.age) - self.silence * area + self.echoed(age) - self.echoed(self.age)
+
+    def echoed(self, age: float) -> float:
+        """Return the part of the debt that the slow bank owes by this age.
+
+        The two ways of being paid overlap by less than a second; adding them is near enough.
+        """
+        if not self.echo:
+            return 0.0
+        waited = max(age - self.echo_age, 0.0)
+        return self.echo * (1 - self.p) * (waited - SLOW_HALF_S / math.log(2) * self._visible(age))
+
+    def _visible(self, age: float) -> float:
+        """Return the share of slow transfers that have become visible by this age."""
+        return 1 - math.exp2(-max(age - self.echo_age, 0.0) / SLOW_HALF_S)
 
 
 def _open_signals(watched: Watched, at: float) -> list[tuple[float, Signal]]:
@@ -167,7 +178,7 @@ def _belief(watched: Watched, prior: Prior, at: float) -> _Belief:
     if said is not None:
         for s, what in watched.signals:
             if s + SETTLE_S <= said:
-                slow = LIKELY[what] * SLOW * 0.5 ** ((said - s) / SLOW_HALF_S)
+                slow = LIKELY[what] * SLOW * math.exp2((s - said) / SLOW_HALF_S)
                 echo = max(echo, slow / (1 - LIKELY[what] + slow))
     belief = _Belief(prior, start, 0.0, 0.0, echo, start)
     for s, what in _open_signals(watched, at):
@@ -201,13 +212,14 @@ class Plan:
     ages: a grid from 0 to the last check. cost, calls: expected price-weighted cost and calls still to come,
     times P(unpaid at that age), so that straight lines between the nodes are right where the prior's curve is
     straight.
-    following: the age of the next look.
+    following: the age of the next look. area: the prior's unpaid_area, kept for speed.
     """
 
     ages: tuple[float, ...]
     cost: tuple[float, ...]
     calls: tuple[float, ...]
     following: tuple[float, ...]
+    area: tuple[float, ...]
 
     def cost_at(self, age: float) -> float:
         """Return the cost to come after a look at this age that found nothing, times P(unpaid)."""
@@ -249,7 +261,7 @@ def plan(prior: Prior, price_s: float, last_age: float) -> Plan:
         cost[i] = best + price_s * left
         calls[i] = left + calls[chosen]
         following[i] = ages[chosen]
-    return Plan(ages, tuple(cost), tuple(calls), tuple(following))
+    return Plan(ages, tuple(cost), tuple(calls), tuple(following), tuple(area))
 
 
 # ---- what a call costs -------------------------------------------------------------------------------------
@@ -304,7 +316,7 @@ def share(pressure: Pressure, *, prior: Prior) -> float:
 
 
 def confirmable(pressure: Pressure) -> int | None:
-    """Return how many more QRs can be shown today with a last check set aside for each; None without a quota."""
+    """Return how many more QRs can be shown today with a last check each; None without a quota."""
     return None if pressure.free_calls is None else max(pressure.free_calls, 0)
 
 
@@ -354,12 +366,21 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
                 best, best_cost = moment, total
         return best
     ahead = plan(prior, _rounded(asking), float(round(watched.last_look_at - born)))
-    start = bisect_right(ahead.ages, earliest - born)
-    for age in (earliest - born, *ahead.ages[start:-1]):
-        unpaid = prior.unpaid_at(age)
-        total = belief.owed(age) + asking + (1 - belief.likely(age)) * ahead.cost_at(age) / unpaid
+    age = earliest - born
+    total = belief.owed(age) + asking + (1 - belief.likely(age)) / prior.unpaid_at(age) * ahead.cost_at(age)
+    if total < best_cost:
+        best, best_cost = earliest, total
+    # The same sum at the nodes ahead, with what does not change taken out of the loop.
+    silence = belief.silence
+    fixed = belief.debt - belief.age - belief.echoed(belief.age) + silence * prior.unpaid_area(belief.age) +
+    asking for i in range(bisect_right(ahead.ages, age), len(ahead.ages) - 1):
+        node, follows = ahead.ages[i], silence * ahead.cost[i]
+        total = fixed + node - silence * ahead.area[i] + follows
+        if belief.echo:
+            seen = 1 - (1 - belief.likely(node)) / (silence * prior.unpaid_at(node))
+            total += belief.echoed(node) - seen * follows
         if total < best_cost:
-            best, best_cost = born + age, total
+            best, best_cost = born + node, total
     return best
 
 
