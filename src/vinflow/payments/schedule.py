@@ -372,8 +372,9 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
         best, best_cost = earliest, total
     # The same sum at the nodes ahead, with what does not change taken out of the loop.
     silence = belief.silence
-    fixed = belief.debt - belief.age - belief.echoed(belief.age) + silence * prior.unpaid_area(belief.age) +
-    asking for i in range(bisect_right(ahead.ages, age), len(ahead.ages) - 1):
+    fixed = belief.debt + asking - belief.age - belief.echoed(belief.age)
+    fixed += silence * prior.unpaid_area(belief.age)
+    for i in range(bisect_right(ahead.ages, age), len(ahead.ages) - 1):
         node, follows = ahead.ages[i], silence * ahead.cost[i]
         total = fixed + node - silence * ahead.area[i] + follows
         if belief.echo:
