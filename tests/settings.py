@@ -45,6 +45,7 @@ os.environ.update(
     VINFLOW_ENV_FILE="",
     VINFLOW_HOME=str(_folder() / "home"),
     SECRET_KEY="only-the-tests-use-this-key-" + "0123456789" * 3,
+    VINFLOW_LEDGER_KEY="only-the-tests-sign-with-this-key-0123456789",
     VINFLOW_HTTPS="off",
     VINFLOW_WATCHER="none",
     LOG_LEVEL="warning",
@@ -73,7 +74,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a slow h
 
 
 # While the applications are being built: one that is not there yet, or is named in TEST_WITHOUT, is left out.
-_PARTS = {"wallet": ("guards",), "payments": ("checks", "guards"), "storefront": ("urls",)}
+_PARTS = {"wallet": ("guards",), "payments": ("checks", "guards"), "storefront": ("urls", "checks")}
 
 
 def _is_built(app: str) -> bool:

@@ -70,6 +70,9 @@ if not SECRET_KEY:
 ALLOWED_HOSTS = _names("ALLOWED_HOSTS") or ["127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = _names("CSRF_TRUSTED_ORIGINS")
 
+# Signs the ledger's chain of blocks; kept apart from the database it watches over.
+VINFLOW_LEDGER_KEY = _text("VINFLOW_LEDGER_KEY")
+
 VINFLOW_SITE_NAME = _text("VINFLOW_SITE_NAME")
 VINFLOW_SUPPORT_CONTACT = _text("VINFLOW_SUPPORT_CONTACT")
 # Where phones reach the site, for the way back from a bank app; empty: the request's own host.
