@@ -1,0 +1,126 @@
+"""Accounts: made when first needed, locked in one order, closed and frozen by hand.
+
+Lock order: wallets are locked after everything else a caller locks (payment, attempt, transfer), and
+among themselves by id. House accounts are never locked: they carry no balance, so that no row is hot.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.contrib.auth import get_user_model
+from django.db import DEFAULT_DB_ALIAS, transaction
+from django.db.models import Q, QuerySet
+
+from vinflow.money import Currency
+from vinflow.wallet.entries import AccountKind, AccountRef
+from vinflow.wallet.errors import NotEmpty, NotInTransaction
+from vinflow.wallet.models import Account
+
+AccountKey = tuple[AccountRef, Currency]
+
+
+def require_transaction(using: str) -> None:
+    """Return nothing inside transaction.atomic(). Raises NotInTransaction outside."""
+    if not transaction.get_connection(using).in_atomic_block:
+        raise NotInTransaction("the books are written inside the caller's transaction.atomic()")
+
+
+def lock_accounts(keys: Iterable[AccountKey], *, using: str = DEFAULT_DB_ALIAS) -> dict[AccountKey, Account]:
+    """Return the accounts of these names, made where missing; wallets locked until the commit.
+
+    On SQLite the transaction itself is the lock: it is IMMEDIATE, so it waits for other writers
+    when it begins. Raises NotInTransaction.
+    """
+    require_transaction(using)
+    wanted = set(keys)
+    wallets = {key for key in wanted if key[0].kind is AccountKind.USER}
+    found: dict[AccountKey, Account] = {}
+    if wallets:
+        found |= fetch(wallets, lock=True, using=using)
+    if houses := wanted - wallets:
+        found |= fetch(houses, lock=False, using=using)
+    return found
+
+
+def fetch(keys: set[AccountKey], *, lock: bool, using: str) -> dict[AccountKey, Account]:
+    """Return accounts by name, making those that are missing; two rivals make one."""
+    found = select(keys, lock=lock, using=using)
+    if missing := keys - found.keys():
+        # IGNORE and not get_or_create: a unique violation would break the caller's transaction.
+        Account.objects.using(using).bulk_create(
+            [new_account(key) for key in sorted(missing)], ignore_conflicts=True
+        )
+        found |= select(missing, lock=lock, using=using)
+    return found
+
+
+def select(keys: set[AccountKey], *, lock: bool, using: str) -> dict[AccountKey, Account]:
+    """Return those of the named accounts that exist."""
+    rows: QuerySet[Account] = Account.objects.using(using).filter(matching(keys)).order_by("id")
+    if lock:
+        # NO KEY UPDATE: lines and holds refer to the wallet, and their foreign keys must not wait.
+        rows = rows.select_for_update(no_key=True)
+    return {(row.ref, Currency(row.currency)): row for row in rows}
+
+
+def matching(keys: Iterable[AccountKey]) -> Q:
+    """Return the condition that picks exactly these accounts."""
+    return functools.reduce(
+        operator.or_,
+        (
+            Q(kind=ref.kind.value, key=ref.key, environment=ref.environment.value, currency=currency.value)
+            for ref, currency in sorted(keys)
+        ),
+    )
+
+
+def new_account(key: AccountKey) -> Account:
+    """Return an unsaved account: a wallet with its owner and nothing in it, or a house account."""
+    ref, currency = key
+    account = Account(
+        kind=ref.kind.value, key=ref.key, environment=ref.environment.value, currency=currency.value
+    )
+    if ref.kind is AccountKind.USER:
+        account.balance_minor = 0
+        account.owner_id = get_user_model()._meta.pk.to_python(ref.key)
+    return account
+
+
+def close_account(
+    ref: AccountRef, currency: Currency, *, at: datetime, using: str = DEFAULT_DB_ALIAS
+) -> Account:
+    """Return the account, closed: no line will be booked on it any more. Repeating changes nothing.
+
+    Raises NotEmpty when it is a wallet that still holds money, NotInTransaction.
+    """
+    account = lock_accounts([(ref, currency)], using=using)[ref, currency]
+    if account.balance_minor:
+        raise NotEmpty(f"{account.balance} are left in {ref}")
+    if account.closed_at is None:
+        account.closed_at = at
+        account.save(using=using, update_fields=["closed_at"])
+    return account
+
+
+def freeze_wallet(
+    ref: AccountRef, currency: Currency, *, at: datetime, using: str = DEFAULT_DB_ALIAS
+) -> Account:
+    """Return the wallet, frozen: it receives, it does not spend. Repeating changes nothing."""
+    account = lock_accounts([(ref, currency)], using=using)[ref, currency]
+    if account.frozen_at is None:
+        account.frozen_at = at
+        account.save(using=using, update_fields=["frozen_at"])
+    return account
+
+
+def unfreeze_wallet(ref: AccountRef, currency: Currency, *, using: str = DEFAULT_DB_ALIAS) -> Account:
+    """Return the wallet, free to spend again."""
+    account = lock_accounts([(ref, currency)], using=using)[ref, currency]
+    if account.frozen_at is not None:
+        account.frozen_at = None
+        account.save(using=using, update_fields=["frozen_at"])
+    return account
