@@ -77,6 +77,12 @@ VINFLOW_SITE_NAME = _text("VINFLOW_SITE_NAME")
 VINFLOW_SUPPORT_CONTACT = _text("VINFLOW_SUPPORT_CONTACT")
 # Where phones reach the site, for the way back from a bank app; empty: the request's own host.
 VINFLOW_PUBLIC_URL = _text("VINFLOW_PUBLIC_URL").rstrip("/")
+# How the pages look: addresses of a logo, of the official KHQR word mark, of a style sheet of colours.
+VINFLOW_LOGO = _text("VINFLOW_LOGO")
+VINFLOW_KHQR_ARTWORK = _text("VINFLOW_KHQR_ARTWORK")
+VINFLOW_BRAND_CSS = _text("VINFLOW_BRAND_CSS")
+VINFLOW_THEME = _choice("VINFLOW_THEME", "auto", ("auto", "light", "dark"))
+VINFLOW_MAINTENANCE = _switch("VINFLOW_MAINTENANCE", False)
 # Who looks for transfers: a thread inside each web process, or `vinflow watch` beside them.
 VINFLOW_WATCHER = _choice("VINFLOW_WATCHER", "inline", ("inline", "none"))
 # A callable run inside the crediting transaction in place of the wallet, by its dotted name.
@@ -129,6 +135,7 @@ TEMPLATES = [
                 "django.template.context_processors.i18n",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "vinflow.storefront.context.storefront",
             ],
         },
     },
@@ -295,6 +302,7 @@ _stamps: list[Any] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
+    structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
 structlog.configure(
