@@ -79,7 +79,7 @@ def test_the_example_with_every_line_uncommented_is_the_default(root: Path, tmp_
         "from django.conf import settings as d; d.configure(s);"
         "from vinflow.payments import conf;"
         "names = [n for n in dir(s) if n.isupper() and n not in ('SQLITE_OPTIONS', 'LOGGING', '_ENV_FILE')];"
-        "row = {n: str(getattr(s, n)) for n in names};"
+        "row = {n: str(sorted(v) if isinstance(v := getattr(s, n), set) else v) for n in names};"
         "row |= {n: str(getattr(conf, n)()) for n in ('timeout_s', 'qr_lifetime', 'grace', 'watch',"
         " 'daily_calls', 'merchant_name', 'merchant_city', 'newcomers_share', 'api_url', 'environment')};"
         "print(json.dumps(row))"

@@ -10,7 +10,13 @@ from urllib.parse import urlsplit
 
 # put together here, so that this file does not hold what it looks for
 FOLDERS = ["/" + name + "/" for name in ("root", "home", "tmp", "work", "Users")]
-REGISTRIES = ["pypi" + ".org", "python" + "hosted", "registry.npm" + "js", "deb." + "debian", "proxy.golang"]
+REGISTRIES = [
+    "pypi" + ".org",
+    "python" + "hosted",
+    "registry.npm" + "js",
+    "deb." + "debian",
+    "proxy." + "golang",
+]
 DRAWN = (".svg", ".po")  # long lines of coordinates, and source references
 
 
