@@ -29,8 +29,6 @@ from .tlv import units
 
 __all__ = ["encode"]
 
-TWO = tuple(f"{number:02}" for number in range(UNITS_MAX + 1))  # TWO[100] is an IndexError, as wanted
-
 # One @, text on both sides, no blanks and no second @: "a b@c", "a@b@c" and "@" are no accounts.
 ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+")
 # What tag 54 may hold once settled; [0-9], for \d would admit the digits of other scripts.
@@ -40,6 +38,7 @@ CATEGORY = re.compile(r"[0-9]{1,4}")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 PATH = re.compile(r"[0-9]{2}(?:\.[0-9]{2})?")
 
+KHR, USD = Currency.KHR, Currency.USD
 TIME_MIN, TIME_MAX = 10**12, 10**13 - 1  # 13 digits of milliseconds: 2001-09-09 to 2286-11-20
 
 
@@ -63,44 +62,115 @@ def encode(payload: Individual | Merchant) -> str:
     return _step_by_step(payload) if text is None else text
 
 
-def _at_once(p: Individual | Merchant) -> str | None:
-    """Return the text when nothing about the payload is unusual, else None.
+def _lead(before: str, units_max: int) -> tuple[str, ...]:
+    """Return what stands before a value, by the value's length: "5908" for a name of eight.
 
-    Every value goes through str.join, which refuses what is not text; an f-string would print it.
+    LEAD[len(value)] + value writes a field and checks it in one step: a value too long is an
+    IndexError, and one that is no text a TypeError. Empty values are looked for apart.
     """
+    return tuple(f"{before}{size:02}" for size in range(units_max + 1))
+
+
+def _payee_lead(method: str, tag: str) -> tuple[str, ...]:
+    """Return what stands before an account that is alone in its template, by the account's length."""
+    return tuple(f"0002010102{method}{tag}{size + 4:02}00{size:02}" for size in range(33))
+
+
+STATIC_29, DYNAMIC_29 = _payee_lead("11", "29"), _payee_lead("12", "29")
+ACCOUNT_00, SUB_01, SUB_02 = _lead("00", 32), _lead("01", 32), _lead("02", 32)
+UPI, PAYEE_29, PAYEE_30 = _lead("15", 99), _lead("29", 99), _lead("30", 99)
+CATEGORY_52, NAME, CITY = _lead("52", 4), _lead("5802KH59", 25), _lead("60", 15)
+DOLLARS_54, RIEL_54 = _lead("530384054", 13), _lead("530311654", 13)
+LABELS, WORDS = _lead("62", 99), _lead("64", 99)
+BILL, MOBILE, STORE = _lead("01", 25), _lead("02", 25), _lead("03", 25)
+TERMINAL, PURPOSE = _lead("07", 25), _lead("08", 25)
+LANGUAGE, OTHER_NAME, OTHER_CITY = _lead("00", 2), _lead("01", 25), _lead("02", 15)
+
+
+def _at_once(p: Individual | Merchant) -> str | None:
+    """Return the text when nothing about the payload is unusual, else None or one of encode()'s errors."""
     account, name, city = p.bakong_account_id, p.merchant_name, p.merchant_city
-    size = len(account)
-    if size > 32 or ACCOUNT.fullmatch(account) is None:
-        return None
+    amount, currency = p.amount, p.currency
+
+    method = "11" if amount is None else "12"
     if type(p) is Individual:
-        template = ["00", TWO[size], account]
-        if (information := p.account_information) is not None:
-            if not 0 < len(information) <= 32:
-                return None
-            template += "01", TWO[len(information)], information
-        if (bank := p.acquiring_bank) is not None:
-            if not 0 < len(bank) <= 32:
-                return None
-            template += "02", TWO[len(bank)], bank
-        tag = "29"
+        if p.account_information is p.acquiring_bank is p.upi_merchant_account is None:
+            payee = (STATIC_29 if amount is None else DYNAMIC_29)[len(account)] + account
+        else:
+            payee = ACCOUNT_00[len(account)] + account
+            if (information := p.account_information) is not None:
+                payee += SUB_01[len(information)] + information
+            if (bank := p.acquiring_bank) is not None:
+                payee += SUB_02[len(bank)] + bank
+            payee = _opening(method, p.upi_merchant_account, currency) + PAYEE_29[len(payee)] + payee
     elif type(p) is Merchant:
         identity, bank = p.merchant_id, p.acquiring_bank
-        if not (0 < len(identity) <= 32 and 0 < len(bank) <= 32):
+        if not (identity and bank):
             return None
-        template = ["00", TWO[size], account, "01", TWO[len(identity)], identity, "02", TWO[len(bank)], bank]
-        tag = "30"
+        payee = (
+            ACCOUNT_00[len(account)] + account + SUB_01[len(identity)] + identity + SUB_02[len(bank)] + bank
+        )
+        payee = _opening(method, p.upi_merchant_account, currency) + PAYEE_30[len(payee)] + payee
     else:
         return None
-    payee = "".join(template)
+    # One @, text on both sides; other blanks than the space are not printable, see below.
+    if account.count("@") != 1 or account[0] == "@" or account[-1] == "@" or " " in account:
+        return None
 
-    if not (0 < len(name) <= 25 and 0 < len(city) <= 15) or name.isspace() or city.isspace() or p.extra:
-        return None
     category = p.merchant_category_code
-    if category != "5999" and CATEGORY.fullmatch(category) is None:
+    if category == "5999":
+        category = "52045999"
+    elif category.isdigit() and category.isascii():
+        category = CATEGORY_52[len(category)] + category
+    else:
         return None
-    amount, currency = p.amount, p.currency
+
+    if currency is USD:
+        if amount is None:
+            money = "5303840"
+        elif DOLLARS.fullmatch(amount):
+            money = DOLLARS_54[len(amount)] + amount
+        else:
+            return None
+    elif currency is KHR:
+        if amount is None:
+            money = "5303116"
+        elif RIEL.fullmatch(amount):
+            money = RIEL_54[len(amount)] + amount
+        else:
+            return None
+    else:
+        return None
+
+    if not name or name.isspace() or not city or city.isspace() or p.extra:
+        return None
+
+    labels = ""
+    if (bill := p.bill_number) is not None:
+        labels = BILL[len(bill)] + bill
+    if (mobile := p.mobile_number) is not None:
+        labels += MOBILE[len(mobile)] + mobile
+    if (store := p.store_label) is not None:
+        labels += STORE[len(store)] + store
+    if (terminal := p.terminal_label) is not None:
+        labels += TERMINAL[len(terminal)] + terminal
+    if (purpose := p.purpose_of_transaction) is not None:
+        labels += PURPOSE[len(purpose)] + purpose
+    if labels:
+        labels = LABELS[len(labels)] + labels
+
+    words = ""
+    if (other_name := p.merchant_name_alternate_language) or p.language_preference:
+        language = p.language_preference
+        if not (language and other_name):
+            return None
+        words = LANGUAGE[len(language)] + language + OTHER_NAME[len(other_name)] + other_name
+    if (other_city := p.merchant_city_alternate_language) is not None:
+        words += OTHER_CITY[len(other_city)] + other_city
+    if words:
+        words = WORDS[len(words)] + words
+
     if amount is None:
-        opening = "00020101021129" if tag == "29" else "00020101021130"
         times = "6304"
     else:
         created, expires = p.creation_timestamp, p.expiration_timestamp
@@ -108,68 +178,25 @@ def _at_once(p: Individual | Merchant) -> str | None:
             return None
         if not TIME_MIN <= created <= expires <= TIME_MAX:
             return None
-        opening = "00020101021229" if tag == "29" else "00020101021230"
         times = f"99340013{created}0113{expires}6304"
-    if (upi := p.upi_merchant_account) is not None:
-        if currency is not Currency.KHR or not upi:
-            return None
-        opening = f"{opening[:12]}15{TWO[len(upi)]}{upi}{tag}" if type(upi) is str else ""
-    if currency is Currency.USD:
-        if amount is None:
-            money = "53038405802KH59"
-        elif DOLLARS.fullmatch(amount):
-            money = f"530384054{TWO[len(amount)]}{amount}5802KH59"
-        else:
-            return None
-    elif currency is Currency.KHR:
-        if amount is None:
-            money = "53031165802KH59"
-        elif RIEL.fullmatch(amount):
-            money = f"530311654{TWO[len(amount)]}{amount}5802KH59"
-        else:
-            return None
-    else:
-        return None
 
-    parts = [
-        opening, TWO[len(payee)], payee, "52", TWO[len(category)], category, money,
-        TWO[len(name)], name, "60", TWO[len(city)], city,
-    ]  # fmt: skip
-    bill, mobile, store = p.bill_number, p.mobile_number, p.store_label
-    terminal, purpose = p.terminal_label, p.purpose_of_transaction
-    if not (bill is mobile is store is terminal is purpose is None):
-        labels: list[str] = []
-        for sub, label in (("01", bill), ("02", mobile), ("03", store), ("07", terminal), ("08", purpose)):
-            if label is not None:
-                if not 0 < len(label) <= 25:
-                    return None
-                labels += sub, TWO[len(label)], label
-        template_62 = "".join(labels)
-        parts += "62", TWO[len(template_62)], template_62
-    preference, other_name = p.language_preference, p.merchant_name_alternate_language
-    other_city = p.merchant_city_alternate_language
-    if not (preference is other_name is other_city is None):
-        words: list[str] = []
-        if preference is not None or other_name is not None:
-            if not (preference and other_name and len(preference) <= 2 and len(other_name) <= 25):
-                return None
-            words += "00", TWO[len(preference)], preference, "01", TWO[len(other_name)], other_name
-        if other_city is not None:
-            if not 0 < len(other_city) <= 15:
-                return None
-            words += "02", TWO[len(other_city)], other_city
-        template_64 = "".join(words)
-        parts += "64", TWO[len(template_64)], template_64
-    parts.append(times)
-
-    body = "".join(parts)
-    # A control character, or a letter str.isprintable() does not know: the other road looks closer.
+    name, city = NAME[len(name)] + name, CITY[len(city)] + city
+    body = f"{payee}{category}{money}{name}{city}{labels}{words}{times}"
     if not body.isprintable():
-        return None
+        return None  # a control character, or a letter str.isprintable() does not know: look closer
     data = body.encode()
     if len(data) != len(body) and len(body.encode("utf-16-le")) != 2 * len(body):
         return None  # a letter beyond U+FFFF counts two, and len() counted one
     return f"{body}{crc_hqx(data, 0xFFFF):04X}"
+
+
+def _opening(method: str, upi: str | None, currency: Currency) -> str:
+    """Return tags 00, 01 and 15. Raises TypeError for a UnionPay account that takes no such currency."""
+    if upi is None:
+        return f"0002010102{method}"
+    if currency is not KHR:
+        raise TypeError  # encode() looks closer, and words it
+    return f"0002010102{method}{UPI[len(upi)]}" + upi
 
 
 BY_PATH: dict[str, Field] = {entry.path: entry for entry in FIELDS}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar
 
 from vinflow.money import Currency
 
 __all__ = ["Individual", "Merchant"]
 
 CITY_DEFAULT = "Phnom Penh"
+KHR, USD = Currency.KHR, Currency.USD
+
 CATEGORY_DEFAULT = "5999"  # miscellaneous retail
 
 # [0-9], not \d: \d admits Khmer digits, which no bank reads in tag 54.
@@ -44,6 +47,60 @@ def settle_amount(amount: str | None, currency: Currency) -> str | None:
     return amount
 
 
+Payload = TypeVar("Payload")
+
+
+def quickly_built(frozen: type[Payload]) -> type[Payload]:
+    """Return the same frozen dataclass with an __init__ that takes half the time.
+
+    A frozen dataclass fills its fields through object.__setattr__, a call for each: 2.8 us for
+    twenty, more than writing the whole KHQR. Here the new object is an unfrozen twin of the same
+    layout while it is filled and settled, and takes its own class last. A value that is not given
+    ("", None, 0) becomes the field's default, so that one meaning has one payload and
+    decode(encode(x)) == x; an amount is settled by settle_amount.
+    """
+    signature, body = ["self"], []
+    scope: dict[str, Any] = {"put": object.__setattr__, "settle": settle, "Frozen": frozen}
+    for entry in fields(frozen):  # type: ignore[arg-type]
+        if entry.kw_only and "*" not in signature:
+            signature.append("*")
+        if entry.default is MISSING:
+            signature.append(entry.name)
+            body.append(f"self.{entry.name} = {entry.name}")
+            continue
+        scope[f"default_{entry.name}"] = entry.default
+        signature.append(f"{entry.name}=default_{entry.name}")
+        # False is no way to say "no amount": it stays as it is, to be refused.
+        given = entry.name if entry.name == "amount" else f"{entry.name} or default_{entry.name}"
+        body.append(f"self.{entry.name} = {given}")
+    own = getattr(frozen, "__slots__", ())
+    unfrozen = {"__slots__": own, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    scope["Open"] = type(f"Open{frozen.__name__}", frozen.__bases__, unfrozen)
+    lines = ["put(self, '__class__', Open)", *body, "settle(self)", "self.__class__ = Frozen"]
+    # As dataclasses does it. Only names of our own fields are in this text.
+    exec(f"def __init__({', '.join(signature)}):\n " + "\n ".join(lines), scope)  # noqa: S102
+    init = scope["__init__"]
+    init.__qualname__ = f"{frozen.__name__}.__init__"
+    init.__annotations__ = frozen.__init__.__annotations__
+    frozen.__init__ = init  # type: ignore[misc]
+    return frozen
+
+
+def settle(payload: Any) -> None:
+    """Settle the amount of a payload that is still open, and take the times from a static one."""
+    amount = payload.amount
+    if amount is not None:
+        # The two shapes nearly all amounts have are settled already: "10.50" dollars, "4000" riel.
+        if type(amount) is str and not (
+            (payload.currency is USD and amount[-3:-2] == "." and amount != "0.00")
+            or (payload.currency is KHR and amount.isdigit() and amount != "0")
+        ):
+            payload.amount = amount = settle_amount(amount, payload.currency)
+        if amount is not None:
+            return
+    payload.creation_timestamp = payload.expiration_timestamp = None
+
+
 @dataclass(frozen=True, slots=True)
 class _Payload:
     """The fields both kinds of account share; see Individual."""
@@ -51,7 +108,7 @@ class _Payload:
     bakong_account_id: str
     merchant_name: str
     merchant_city: str = CITY_DEFAULT
-    currency: Currency = field(default=Currency.KHR, kw_only=True)
+    currency: Currency = field(default=KHR, kw_only=True)
     amount: str | None = field(default=None, kw_only=True)
     creation_timestamp: int | None = field(default=None, kw_only=True)
     expiration_timestamp: int | None = field(default=None, kw_only=True)
@@ -67,51 +124,8 @@ class _Payload:
     merchant_category_code: str = field(default=CATEGORY_DEFAULT, kw_only=True)
     extra: tuple[tuple[str, str], ...] = field(default=(), kw_only=True)
 
-    def __post_init__(self) -> None:
-        """Settle the spelling, so that one meaning has one payload: decode(encode(x)) == x."""
-        if self.amount is not None:
-            settled = settle_amount(self.amount, self.currency)
-            if settled is not self.amount:
-                object.__setattr__(self, "amount", settled)
-        # "" and None both mean not given; a static QR carries no times.
-        if self.amount is None and (
-            self.creation_timestamp is not None or self.expiration_timestamp is not None
-        ):
-            object.__setattr__(self, "creation_timestamp", None)
-            object.__setattr__(self, "expiration_timestamp", None)
-        if not self.merchant_city:
-            object.__setattr__(self, "merchant_city", CITY_DEFAULT)
-        if not self.merchant_category_code:
-            object.__setattr__(self, "merchant_category_code", CATEGORY_DEFAULT)
-        if "" in (
-            self.bill_number,
-            self.mobile_number,
-            self.store_label,
-            self.terminal_label,
-            self.purpose_of_transaction,
-            self.language_preference,
-            self.merchant_name_alternate_language,
-            self.merchant_city_alternate_language,
-            self.upi_merchant_account,
-        ):
-            for name in OPTIONAL:
-                if getattr(self, name) == "":
-                    object.__setattr__(self, name, None)
 
-
-OPTIONAL = (
-    "bill_number",
-    "mobile_number",
-    "store_label",
-    "terminal_label",
-    "purpose_of_transaction",
-    "language_preference",
-    "merchant_name_alternate_language",
-    "merchant_city_alternate_language",
-    "upi_merchant_account",
-)
-
-
+@quickly_built
 @dataclass(frozen=True, slots=True)
 class Individual(_Payload):
     """A KHQR that pays a person's account (tag 29).
@@ -131,15 +145,8 @@ class Individual(_Payload):
     account_information: str | None = field(default=None, kw_only=True)
     acquiring_bank: str | None = field(default=None, kw_only=True)
 
-    def __post_init__(self) -> None:
-        """Settle the spelling of the two fields of this kind, then the shared ones."""
-        if self.account_information == "":
-            object.__setattr__(self, "account_information", None)
-        if self.acquiring_bank == "":
-            object.__setattr__(self, "acquiring_bank", None)
-        _Payload.__post_init__(self)
 
-
+@quickly_built
 @dataclass(frozen=True, slots=True)
 class Merchant(_Payload):
     """A KHQR that pays a registered merchant (tag 30); its id and bank are required.
