@@ -26,15 +26,21 @@ from typing import Final
 
 from vinflow.payments.prior import Prior
 
-PRICE_LEAST_S: Final = 10.0
+PRICE_LEAST_S: Final = 13.5
 PRICE_MOST_S: Final = (
     600.0  # beyond this every plan is "only the last check", so a dearer call changes nothing
 )
 PRICE_STEP: Final = 1.05  # prices are rounded up to powers of this, so that plans can be remembered
+RESERVE: Final = 12  # calls a day that only last checks, first looks, "I have paid" and staff may take
+PRICE_SPREAD: Final = 1.25  # each QR's own price lies within this factor of the price
+GOLDEN: Final = (math.sqrt(5) - 1) / 2
 COOL_DOWN_S: Final = 10.0  # between two looks at one md5, whoever asks
 SETTLE_S: Final = 3.0  # a transfer needs a moment to become visible after the payer's own word
 GRACE_S: Final = 120.0
 BATCH_MOST: Final = 50  # md5s in one list call
+# Where calls are shared, a check that hardly ever finds anything waits this long for company.
+LAST_PATIENCE_S: Final = 60.0
+TAIL_PATIENCE_S: Final = 900.0
 
 # A payer who said so, and Bakong says no: either not so, or the bank is slow. One in twelve is slow.
 SLOW: Final = 0.08
@@ -111,6 +117,7 @@ class Pressure:
     batch_open: bool = False
     open: int = 1
     floor_s: float = PRICE_LEAST_S
+    reserve: int = RESERVE
 
 
 # ---- what we believe about one QR --------------------------------------------------------------------------
@@ -177,7 +184,7 @@ def _belief(watched: Watched, prior: Prior, at: float) -> _Belief:
     echo = 0.0
     if said is not None:
         for s, what in watched.signals:
-            if s + SETTLE_S <= said:
+            if what is Signal.SAID_PAID and s + SETTLE_S <= said:
                 slow = LIKELY[what] * SLOW * math.exp2((s - said) / SLOW_HALF_S)
                 echo = max(echo, slow / (1 - LIKELY[what] + slow))
     belief = _Belief(prior, start, 0.0, 0.0, echo, start)
@@ -274,18 +281,28 @@ def _rounded(price_s: float) -> float:
 
 @lru_cache(maxsize=512)
 def _price_of(prior: Prior, supply: float, floor_s: float) -> float:
-    """Return the lowest price, floor or dearer, at which a QR is expected to take no more calls than
-    supplied.
+    """Return the lowest price, floor or dearer, at which a QR is expected to take no more calls than supplied.
+
+    Where no price makes it so few, the lowest that makes them fewest: a dearer call would save nothing.
     """
     low = math.ceil(math.log(floor_s) / math.log(PRICE_STEP) - 1e-9)
-    high = math.ceil(math.log(PRICE_MOST_S) / math.log(PRICE_STEP))
+    high = max(low, math.ceil(math.log(PRICE_MOST_S) / math.log(PRICE_STEP)))
+    enough = max(supply, _calls_at(prior, high) + 1e-9)
     while low < high:  # calls fall as the price rises
         middle = (low + high) // 2
-        if plan(prior, PRICE_STEP**middle, 600.0 + GRACE_S).calls[0] <= supply:
+        if _calls_at(prior, middle) <= enough:
             high = middle
         else:
             low = middle + 1
     return float(PRICE_STEP**low)
+
+
+@lru_cache(maxsize=512)
+def _calls_at(prior: Prior, step: int) -> float:
+    """Return the calls planned for a new QR at PRICE_STEP to this power, its own price being spread around it."""
+    edge = round(math.log(PRICE_SPREAD) / math.log(PRICE_STEP))
+    prices = (PRICE_STEP ** (step + off) for off in (-edge, 0, edge))
+    return sum(plan(prior, float(p), 600.0 + GRACE_S).calls[0] for p in prices) / 3
 
 
 def price(pressure: Pressure, *, prior: Prior) -> float:
@@ -301,7 +318,7 @@ def price(pressure: Pressure, *, prior: Prior) -> float:
     if waiting <= 0:
         return _rounded(pressure.floor_s)
     # The set-aside call of an open QR is there for it too: it returns when the QR is found paid.
-    supply = (max(pressure.free_calls, 0) + max(pressure.open, 0)) / waiting
+    supply = (max(pressure.free_calls - pressure.reserve, 0) + max(pressure.open, 0)) / waiting
     return _price_of(prior, round(supply, 2), pressure.floor_s)
 
 
@@ -320,6 +337,19 @@ def confirmable(pressure: Pressure) -> int | None:
     return None if pressure.free_calls is None else max(pressure.free_calls, 0)
 
 
+def may_ask(watched: Watched, pressure: Pressure, *, at: float) -> bool:
+    """Return whether the quota has a call for this QR now, whatever it is worth.
+
+    The last check always has: it was set aside. The first look at a QR and a payer's "I have paid" may take the
+    reserve; every other look leaves it.
+    """
+    free = pressure.free_calls
+    if free is None or due_kind(watched, at=at) is Look.LAST:
+        return True
+    said = any(what is Signal.SAID_PAID for _, what in _open_signals(watched, at))
+    return free > (0 if said or not watched.checks else pressure.reserve)
+
+
 def tail_affordable(pressure: Pressure, *, prior: Prior) -> bool:
     """Return whether a tail check may be made now: calls are at their floor price, so nobody goes short for
     it.
@@ -327,7 +357,7 @@ def tail_affordable(pressure: Pressure, *, prior: Prior) -> bool:
     free = pressure.free_calls
     if free is None:
         return True
-    return free >= 1 and price(pressure, prior=prior) <= _rounded(pressure.floor_s)
+    return free > pressure.reserve and price(pressure, prior=prior) <= _rounded(pressure.floor_s)
 
 
 # ---- the next look -----------------------------------------------------------------------------------------
@@ -345,15 +375,18 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
         return None
     earliest = _earliest(watched, at)
     if not watched.last_look_done:
-        end = max(watched.last_look_at, earliest)
+        patience = LAST_PATIENCE_S if pressure.batch_open and pressure.open > 1 else 0.0
+        end = max(watched.last_look_at + patience, earliest)
     elif not watched.tail_done:
-        end = max(watched.watch_until, earliest)
+        end = max(watched.watch_until + (TAIL_PATIENCE_S if pressure.batch_open else 0.0), earliest)
     else:
         end = max(watched.watch_until, earliest + 2 * watched.grace_s)
-    if earliest >= end:
+    if earliest >= min(end, watched.last_look_at if not watched.last_look_done else end):
         return end
     belief = _belief(watched, prior, at)
     asking = share(pressure, prior=prior)
+    if not pressure.batch_open:
+        asking *= _spread(watched)
     born = watched.shown_at
     best, best_cost = end, belief.owed(end - born) + asking
     if watched.last_look_done:
@@ -383,6 +416,17 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
         if total < best_cost:
             best, best_cost = born + node, total
     return best
+
+
+def _spread(watched: Watched) -> float:
+    """Return a factor between 0.8 and 1.25 that is this QR's own, and the same whenever it is asked for.
+
+    The best plan jumps as the price passes certain values (three looks rather than four), for all QRs together.
+    Near such a value both plans cost the same, so a little unevenness costs nothing, and the number of calls
+    follows the price smoothly. It also keeps QRs shown together from being asked about together.
+    """
+    place = math.fmod(round(watched.shown_at * 1000) * GOLDEN, 1.0)
+    return float(PRICE_SPREAD ** (2 * place - 1))
 
 
 def _earliest(watched: Watched, at: float) -> float:
@@ -416,22 +460,20 @@ def pick(watched: Sequence[Watched], *, prior: Prior, pressure: Pressure, at: fl
     list call has room, so it is filled with whoever else owes most.
     """
     due: list[tuple[int, float, int]] = []
-    others: list[tuple[float, int]] = []
+    riders: list[tuple[int, float, int]] = []
     tails = tail_affordable(pressure, prior=prior)
     for place, one in enumerate(watched):
         kind = due_kind(one, at=at)
+        if (kind is Look.TAIL and not tails) or _earliest(one, at) > at:
+            continue
         owed = debt(one, prior=prior, at=at)
         moment = next_look(one, prior=prior, pressure=pressure, at=at)
-        if moment is not None and moment <= at and (kind is not Look.TAIL or tails):
-            due.append((list(Look).index(kind), -owed, place))
-        elif kind is Look.ORDINARY and owed > 0 and _earliest(one, at) <= at:
-            others.append((-owed, place))
+        rank = (list(Look).index(kind), -owed, place)
+        if moment is not None and moment <= at:
+            due.append(rank)
+        elif kind is not Look.ORDINARY or owed > 0:
+            riders.append(rank)
     if not due:
         return []
-    due.sort()
-    if not pressure.batch_open:
-        return [due[0][2]]
-    others.sort()
-    return [place for _, _, place in due][:BATCH_MOST] + [p for _, p in others][
-        : max(0, BATCH_MOST - len(due))
-    ]
+    chosen = sorted(due) + sorted(riders) if pressure.batch_open else sorted(due)[:1]
+    return [place for *_, place in chosen[:BATCH_MOST]]

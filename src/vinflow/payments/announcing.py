@@ -1,0 +1,69 @@
+"""After commit: live pages, signals, alerts. What is announced here has already happened.
+
+Nothing in this module can undo or delay money: everything runs after the commit, and a listener
+that raises is logged and passed over.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import connection, transaction
+from django.dispatch import Signal
+
+from vinflow.payments.models import Payment, ReviewItem, Transfer
+
+__all__ = [
+    "CHANNEL",
+    "completed",
+    "ended",
+    "payment_completed",
+    "payment_ended",
+    "review_item_opened",
+    "review_opened",
+]
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "vinflow_payments"  # PostgreSQL LISTEN/NOTIFY; the text is the payment's reference
+
+payment_completed = Signal()  # payment=, transfer=
+payment_ended = Signal()  # payment=
+review_item_opened = Signal()  # item=
+
+
+def completed(payment: Payment, transfer: Transfer) -> None:
+    """Announce a completed payment once the transaction around it has committed."""
+    log.info(
+        "payment completed",
+        extra={"payment": payment.transaction_id, "hash": transfer.hash, "late": payment.completed_late},
+    )
+    _later(payment_completed, payment.transaction_id, payment=payment, transfer=transfer)
+
+
+def ended(payment: Payment) -> None:
+    """Announce a payment that expired, failed or was withdrawn."""
+    log.info("payment ended", extra={"payment": payment.transaction_id, "status": str(payment.status)})
+    _later(payment_ended, payment.transaction_id, payment=payment)
+
+
+def review_opened(item: ReviewItem) -> None:
+    """Announce that a person is needed."""
+    log.warning("review item opened", extra={"subject": item.subject, "reasons": item.reasons})
+    reference = item.payment.transaction_id if item.payment else ""
+    _later(review_item_opened, reference, item=item)
+
+
+def _later(signal: Signal, reference: str, **what: Any) -> None:
+    if connection.vendor == "postgresql" and reference:
+        # Inside the transaction: PostgreSQL itself delivers it at commit, or never.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, reference])
+
+    def tell() -> None:
+        for receiver, result in signal.send_robust(sender=None, **what):
+            if isinstance(result, Exception):
+                log.error("a listener failed: %r", receiver, exc_info=result)
+
+    transaction.on_commit(tell)

@@ -1,0 +1,411 @@
+"""Reserve a call before it is made; fail closed. A call to Bakong is the scarcest thing we have.
+
+One durable transaction adds to the counters of the quota windows and inserts Exchange(started).
+So: used calls = exchange rows, always; a crash between reserving and calling loses a call, never
+the count; a reserved call is never given back. Who may spend what:
+
+    pool    may spend when, of the day's calls,
+    last    the call set aside for this QR when it was shown; always
+    claim   "I have paid": more than the staff's reserve is free
+    staff   anything is free
+    auto    more than the whole reserve is free, and this payer has had no more than a fair part
+    tail    as auto, and a tenth of the day is spare besides
+
+`free` is what is neither used nor set aside. Payers who never paid share a part of the day among
+them, so that nobody can drain it with QRs they never pay. Until the hour of reset is learnt, two
+windows count side by side: from midnight and from 07:00 in Phnom Penh (midnight UTC).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
+
+from vinflow.payments import conf
+from vinflow.payments.errors import InsideTransaction
+from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, TokenState
+
+__all__ = [
+    "Asking",
+    "Pool",
+    "Room",
+    "Window",
+    "asking",
+    "close_for_quota",
+    "confirmable",
+    "current_asking",
+    "note_answer",
+    "release",
+    "reserve",
+    "room",
+    "set_aside",
+    "token_id",
+    "windows",
+]
+
+PHNOM_PENH = timedelta(hours=7)  # UTC+7, without summer time
+EDGE = timedelta(minutes=5)  # clocks differ: a call just after a reset may still count before it
+PROBE = timedelta(minutes=10)
+LOST_AFTER = timedelta(minutes=5)  # longer than any call may take
+FAIR_PART = 10  # one payer's automatic checks: a tenth of the day, at least FAIR_LEAST
+FAIR_LEAST = 8
+
+
+class Pool(StrEnum):
+    """Which purse a call is paid from."""
+
+    AUTO = "auto"
+    LAST = "last"
+    CLAIM = "claim"
+    STAFF = "staff"
+    TAIL = "tail"
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One quota day by one opinion of when it begins."""
+
+    name: str
+    starts_at: datetime
+    ends_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What is left of the day, by the tightest window. None in allowed: no quota.
+
+    aside: calls promised to QRs that are shown. free: neither used nor promised.
+    """
+
+    allowed: int | None
+    used: int
+    aside: int
+    ends_at: datetime
+    closed_until: datetime | None
+
+    @property
+    def free(self) -> int | None:
+        """Calls neither used nor set aside; None without a quota."""
+        return None if self.allowed is None else max(0, self.allowed - self.used - self.aside)
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """For whom and from which purse the calls inside `with asking(...)` are made."""
+
+    pool: Pool
+    attempts: tuple[Attempt, ...] = ()
+    payment: Payment | None = None
+    principal: str = ""
+    newcomer: bool = False
+
+
+_asking: ContextVar[Asking | None] = ContextVar("vinflow_asking", default=None)
+
+
+@contextmanager
+def asking(
+    *,
+    pool: Pool,
+    attempts: Sequence[Attempt] = (),
+    payment: Payment | None = None,
+    principal: str = "",
+    newcomer: bool = False,
+) -> Iterator[None]:
+    """Say for whom the calls of the body are made; the client's budget hook reads it."""
+    token = _asking.set(Asking(pool, tuple(attempts), payment, principal, newcomer))
+    try:
+        yield
+    finally:
+        _asking.reset(token)
+
+
+def current_asking() -> Asking:
+    """Return for whom calls are being made here."""
+    return _asking.get() or Asking(Pool.STAFF)
+
+
+def token_id(token: str) -> str:
+    """Return the name a token goes by in rows and logs: 16 hex digits of its SHA-256."""
+    return hashlib.sha256(token.encode()).hexdigest()[:16]
+
+
+def windows(at: datetime) -> list[Window]:
+    """Return the quota windows that a call at this moment may count in, in a fixed order.
+
+    KHQR_QUOTA_RESET: auto (both), phnom-penh, utc. Within five minutes after a reset the window
+    before it counts as well.
+    """
+    said = conf._text("KHQR_QUOTA_RESET", "auto")
+    shifts = {"phnom-penh": PHNOM_PENH, "utc": timedelta(0)}
+    chosen = shifts if said == "auto" else {said: shifts[said]}
+    found: dict[tuple[str, datetime], Window] = {}
+    for name, shift in chosen.items():
+        for moment in (at - EDGE, at):
+            local = moment.astimezone(UTC) + shift
+            start = local.replace(hour=0, minute=0, second=0, microsecond=0) - shift
+            found[name, start] = Window(name, start, start + timedelta(days=1))
+    return sorted(found.values(), key=lambda window: (window.name, window.starts_at))
+
+
+def reserves(allowed: int) -> tuple[int, int]:
+    """Return (staff's reserve, whole reserve) of a day: 5 and 15 of 100."""
+    staff = max(1, math.ceil(allowed * 0.05))
+    return staff, staff + math.ceil(allowed * 0.10)
+
+
+def _locked_budgets(token: str, at: datetime) -> list[CallBudget]:
+    """Return the rows of the windows at a moment, made if missing, locked in a fixed order."""
+    allowed = conf.daily_calls()
+    rows = []
+    for window in windows(at):
+        row, _made = CallBudget.objects.get_or_create(
+            token_id=token,
+            window=window.name,
+            starts_at=window.starts_at,
+            defaults={"ends_at": window.ends_at, "allowed": allowed},
+        )
+        rows.append(row.pk)
+    locked = list(CallBudget.objects.select_for_update().filter(pk__in=rows).order_by("window", "starts_at"))
+    for row in locked:
+        if row.allowed != allowed:
+            # The operator's word counts at once, but never below what is spent already.
+            row.allowed = allowed if allowed is None else max(allowed, row.used)
+            CallBudget.objects.filter(pk=row.pk).update(allowed=row.allowed)
+    return locked
+
+
+def _aside(row: CallBudget) -> int:
+    """Return how many calls are promised to shown QRs in a window; counted, never remembered."""
+    return Attempt.objects.filter(
+        set_aside=True,
+        environment=conf.environment(),
+        last_check_at__gte=row.starts_at,
+        last_check_at__lt=row.ends_at,
+    ).count()
+
+
+def _may_spend(row: CallBudget, pool: Pool, *, own_aside: bool, newcomer: bool) -> bool:
+    if row.allowed is None:
+        return True
+    if row.used >= row.allowed:
+        return False
+    if pool is Pool.LAST and own_aside:
+        return True
+    free = row.allowed - row.used - _aside(row)
+    staff, whole = reserves(row.allowed)
+    least = {
+        Pool.LAST: 0,
+        Pool.STAFF: 0,
+        Pool.CLAIM: staff,
+        Pool.AUTO: whole,
+        Pool.TAIL: whole + math.ceil(row.allowed * 0.10),
+    }[pool]
+    if free <= least:
+        return False
+    if newcomer and pool in (Pool.AUTO, Pool.TAIL):
+        return row.used_by_newcomers + 1 <= int(row.allowed * conf.newcomers_share())
+    return True
+
+
+def reserve(*, token: str, operation: str, request: Any, at: datetime) -> Exchange | None:
+    """Reserve one call for whoever `asking` names, durably, and return its Exchange(started).
+
+    None refuses: the quota is closed, the purse is empty, or the gateway asked us to wait. Raises
+    InsideTransaction when a transaction is open: evidence must survive its rollback, and no lock
+    may wait on the network (money rules 5 and 6).
+    """
+    if connection.in_atomic_block:
+        raise InsideTransaction(f"{operation} was asked for inside a transaction")
+    who = current_asking()
+    with transaction.atomic(durable=True):
+        if not _gate_open(token, at):
+            return None
+        rows = _locked_budgets(token, at)
+        own_aside = bool(who.attempts) and any(attempt.set_aside for attempt in who.attempts)
+        if not all(_may_spend(row, who.pool, own_aside=own_aside, newcomer=who.newcomer) for row in rows):
+            return None
+        if who.pool is Pool.AUTO and who.principal and not _fair(rows, who.principal):
+            return None
+        CallBudget.objects.filter(pk__in=[row.pk for row in rows]).update(
+            used=F("used") + 1, used_by_newcomers=F("used_by_newcomers") + int(who.newcomer)
+        )
+        exchange = Exchange.objects.create(
+            operation=operation,
+            payment=who.payment,
+            token_id=token,
+            pool=who.pool,
+            principal=who.principal,
+            environment=conf.environment(),
+            started_at=at,
+            request=request,
+        )
+        if who.attempts:
+            exchange.attempts.add(*who.attempts)
+            if who.pool is Pool.LAST:
+                Attempt.objects.filter(pk__in=[attempt.pk for attempt in who.attempts]).update(
+                    set_aside=False
+                )
+    return exchange
+
+
+def _fair(rows: Sequence[CallBudget], principal: str) -> bool:
+    """Return whether a payer has had fewer automatic checks than a fair part of the day."""
+    if rows[0].allowed is None:
+        return True
+    most = max(FAIR_LEAST, rows[0].allowed // FAIR_PART)
+    had = Exchange.objects.filter(
+        token_id=rows[0].token_id,
+        principal=principal,
+        pool=Pool.AUTO,
+        started_at__gte=min(row.starts_at for row in rows),
+    ).count()
+    return had < most
+
+
+def _gate_open(token: str, at: datetime) -> bool:
+    """Return whether calls may be made now; past a closing time, let one probe through."""
+    TokenState.objects.get_or_create(token_id=token)
+    state = TokenState.objects.select_for_update().get(token_id=token)
+    if state.throttled_until is not None and state.throttled_until > at:
+        return False
+    if state.closed_until is None:
+        return True
+    if state.closed_until > at:
+        return False
+    # The first to come is the probe; everyone else waits for its answer.
+    TokenState.objects.filter(pk=state.pk).update(closed_until=at + PROBE, probes=F("probes") + 1)
+    return True
+
+
+def next_opening(at: datetime, probes: int) -> datetime:
+    """Return when to probe after a quota answer: midnight in Phnom Penh and 5 minutes, then 07:05."""
+    local = at.astimezone(UTC) + PHNOM_PENH
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    candidates = [
+        midnight + timedelta(minutes=5),
+        midnight + timedelta(hours=7, minutes=5),
+        midnight + timedelta(days=1, minutes=5),
+        midnight + timedelta(days=1, hours=7, minutes=5),
+    ]
+    return next(moment for moment in candidates if moment > local) - PHNOM_PENH
+
+
+@transaction.atomic
+def close_for_quota(token: str, *, at: datetime) -> datetime:
+    """Latch the gate after a quota answer; return when it will be probed. Nothing is made unpaid."""
+    TokenState.objects.get_or_create(token_id=token)
+    state = TokenState.objects.select_for_update().get(token_id=token)
+    until = next_opening(at, state.probes)
+    TokenState.objects.filter(pk=state.pk).update(
+        closed_since=state.closed_since or at, closed_until=until, updated_at=at
+    )
+    return until
+
+
+@transaction.atomic
+def note_answer(token: str, *, readable: bool, throttled_until: datetime | None, at: datetime) -> None:
+    """Note that the gateway answered: open the latch, extend the watch by the time it was closed.
+
+    readable: whether the answer was one of the four words (found, not found, failed, static).
+    """
+    TokenState.objects.get_or_create(token_id=token)
+    state = TokenState.objects.select_for_update().get(token_id=token)
+    changes: dict[str, Any] = {"updated_at": at, "throttled_until": throttled_until}
+    if readable:
+        changes |= {"last_answer_at": at, "failures": 0, "refused_since": None}
+        if state.closed_since is not None:
+            changes |= {"closed_since": None, "closed_until": None, "probes": 0}
+            lost = at - state.closed_since
+            Attempt.objects.filter(
+                environment=conf.environment(),
+                next_check_at__isnull=False,
+                watch_until__gt=state.closed_since,
+            ).update(watch_until=F("watch_until") + lost)
+    else:
+        changes |= {"failures": F("failures") + 1, "refused_since": state.refused_since or at}
+    TokenState.objects.filter(pk=state.pk).update(**changes)
+
+
+def set_aside(*, token: str, last_check_at: datetime, newcomer: bool) -> bool:
+    """Return whether a call can be promised to a QR about to be shown; inside the caller's transaction.
+
+    The caller stores the promise on the attempt (set_aside=True) before it commits; the rows stay
+    locked until then.
+    """
+    for row in _locked_budgets(token, last_check_at):
+        if row.allowed is None:
+            continue
+        aside = _aside(row)
+        staff, _whole = reserves(row.allowed)
+        if row.allowed - row.used - aside <= staff:
+            return False
+        if newcomer:
+            promised = (
+                Attempt.objects.filter(
+                    set_aside=True,
+                    environment=conf.environment(),
+                    last_check_at__gte=row.starts_at,
+                    last_check_at__lt=row.ends_at,
+                )
+                .exclude(payment__user__khqr_payments__status="completed")
+                .count()
+            )
+            if row.used_by_newcomers + promised + 1 > int(row.allowed * conf.newcomers_share()):
+                return False
+    return True
+
+
+def release(attempts: Sequence[int]) -> None:
+    """Release the calls promised to QRs that need none any more (paid in time)."""
+    Attempt.objects.filter(pk__in=attempts, set_aside=True).update(set_aside=False)
+
+
+def room(token: str, *, at: datetime) -> Room:
+    """Return what is left of the day by the tightest window; writes nothing."""
+    allowed = conf.daily_calls()
+    state = TokenState.objects.filter(token_id=token).first()
+    closed = state.closed_until if state else None
+    tightest: Room | None = None
+    for window in windows(at):
+        row = CallBudget.objects.filter(
+            token_id=token, window=window.name, starts_at=window.starts_at
+        ).first() or CallBudget(
+            token_id=token, window=window.name, starts_at=window.starts_at, ends_at=window.ends_at
+        )
+        seen = Room(allowed, row.used, _aside(row), window.ends_at, closed)
+        if tightest is None or (seen.free or 0) < (tightest.free or 0):
+            tightest = seen
+    assert tightest is not None
+    return tightest
+
+
+def confirmable(token: str, *, at: datetime) -> int | None:
+    """Return how many more QRs can be confirmed today; None without a quota, 0 while closed."""
+    left = room(token, at=at)
+    if left.closed_until is not None and left.closed_until > at:
+        return 0
+    if left.allowed is None or left.free is None:
+        return None
+    return max(0, left.free - reserves(left.allowed)[0])
+
+
+def mark_lost(*, at: datetime) -> int:
+    """Mark calls lost whose process died before their answer; they stay counted. Returns how many.
+
+    What they asked is unknown, not unpaid: the attempts are due again.
+    """
+    return Exchange.objects.filter(stage=Exchange.Stage.STARTED, started_at__lt=at - LOST_AFTER).update(
+        stage=Exchange.Stage.LOST, finished_at=Greatest(F("started_at"), at)
+    )

@@ -1,0 +1,265 @@
+"""The settings of payments, read when asked, so that a test can change them.
+
+Each function names its setting, its unit and its default. The guide's three (KHQR_API_URL,
+KHQR_MERCHANT_ID, KHQR_API_KEY) suffice; everything else is optional. What an owner saves in
+Settings -> Payment (settings_store.py) wins over the defaults here, except for secrets, the payee
+account and the environment name, which only the environment gives.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from vinflow.payments.errors import NotConfigured
+
+__all__ = [
+    "Environment",
+    "Protocol",
+    "api_email",
+    "api_key",
+    "api_url",
+    "daily_calls",
+    "environment",
+    "funds_handler",
+    "grace",
+    "merchant_city",
+    "merchant_id",
+    "merchant_name",
+    "protocol",
+    "proxy",
+    "qr_lifetime",
+    "receivers",
+    "timeout_s",
+    "watch",
+]
+
+MERCHANT_MD5 = re.compile(r"[0-9a-fA-F]{32}")
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+BANK_HOSTS = {"api-bakong.nbc.gov.kh": "production", "sit-api-bakong.nbc.gov.kh": "sit"}
+
+
+class Protocol(StrEnum):
+    """Which language the gateway speaks."""
+
+    OPEN_API = "open-api"
+    HOSTED = "hosted"
+
+
+class Environment(StrEnum):
+    """Whose money it is: written on every row, and never mixed in one sum."""
+
+    PRODUCTION = "production"
+    SIT = "sit"
+    SANDBOX = "sandbox"
+
+
+def _text(name: str, default: str = "") -> str:
+    return str(getattr(settings, name, None) or default).strip()
+
+
+def _whole(name: str, default: int, least: int, most: int) -> int:
+    value = getattr(settings, name, None)
+    if value is None or value == "":
+        return default
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise NotConfigured(name, f"must be a whole number from {least} to {most}, not {value!r}") from None
+    if not least <= number <= most:
+        raise NotConfigured(name, f"must be from {least} to {most}, not {number}")
+    return number
+
+
+def api_url() -> str:
+    """Base address of the gateway, without a slash at its end: KHQR_API_URL, the bank's if unset."""
+    return _text("KHQR_API_URL", "https://api-bakong.nbc.gov.kh").rstrip("/")
+
+
+def merchant_id() -> str:
+    """Who is paid: KHQR_MERCHANT_ID, a Bakong account (name@bank) or the guide's merchant MD5.
+
+    Raises NotConfigured when empty.
+    """
+    value = _text("KHQR_MERCHANT_ID")
+    if not value:
+        raise NotConfigured("KHQR_MERCHANT_ID")
+    return value
+
+
+def api_key() -> str:
+    """The Bearer token: KHQR_API_KEY. Raises NotConfigured when empty."""
+    value = _text("KHQR_API_KEY")
+    if not value:
+        raise NotConfigured("KHQR_API_KEY")
+    return value
+
+
+def api_email() -> str | None:
+    """The e-mail a token is renewed by: KHQR_API_EMAIL (a secret); None switches renewal off."""
+    return _text("KHQR_API_EMAIL") or None
+
+
+def protocol() -> Protocol:
+    """Which language to speak: KHQR_PROTOCOL (auto, open-api, hosted).
+
+    auto: an `@` in the merchant id is a Bakong account, so the Open API; 32 hex digits are the
+    guide's merchant MD5, so the hosted gateway. Raises NotConfigured for anything else.
+    """
+    said = _text("KHQR_PROTOCOL", "auto")
+    if said == "auto":
+        merchant = merchant_id()
+        if "@" in merchant:
+            return Protocol.OPEN_API
+        if MERCHANT_MD5.fullmatch(merchant):
+            return Protocol.HOSTED
+        raise NotConfigured(
+            "KHQR_MERCHANT_ID", "is neither a Bakong account (name@bank) nor a merchant MD5 (32 hex digits)"
+        )
+    try:
+        return Protocol(said)
+    except ValueError:
+        raise NotConfigured("KHQR_PROTOCOL", f"must be auto, open-api or hosted, not {said!r}") from None
+
+
+def merchant_name() -> str:
+    """Name in tag 59, what the payer's bank app shows: KHQR_MERCHANT_NAME, at most 25 characters."""
+    value = _text("KHQR_MERCHANT_NAME", "VinFlow")
+    if len(value) > 25:
+        raise NotConfigured("KHQR_MERCHANT_NAME", f"may have 25 characters, has {len(value)}")
+    return value
+
+
+def merchant_city() -> str:
+    """City in tag 60: KHQR_MERCHANT_CITY, at most 15 characters, Phnom Penh if unset."""
+    value = _text("KHQR_MERCHANT_CITY", "Phnom Penh")
+    if len(value) > 15:
+        raise NotConfigured("KHQR_MERCHANT_CITY", f"may have 15 characters, has {len(value)}")
+    return value
+
+
+def receivers() -> tuple[str, ...]:
+    """Accounts a transfer may name as its receiver: KHQR_RECEIVERS, by default the merchant's own."""
+    value = getattr(settings, "KHQR_RECEIVERS", None) or ()
+    if isinstance(value, str):
+        value = value.replace(",", " ").split()
+    named = tuple(str(account).strip() for account in value if str(account).strip())
+    own = merchant_id()
+    return named if own in named or "@" not in own else (own, *named)
+
+
+def timeout_s() -> float:
+    """How long an answer may take: KHQR_TIMEOUT_S whole seconds (1 to 120), 15 if unset."""
+    return float(_whole("KHQR_TIMEOUT_S", 15, 1, 120))
+
+
+def qr_lifetime() -> timedelta:
+    """How long a new KHQR may be paid: KHQR_QR_LIFETIME_S whole seconds (120 to 600), 600 if unset."""
+    return timedelta(seconds=_whole("KHQR_QR_LIFETIME_S", 600, 120, 600))
+
+
+def grace() -> timedelta:
+    """How long after expiry a "not found" must have been asked to count: KHQR_GRACE_S, 120 s if unset."""
+    return timedelta(seconds=_whole("KHQR_GRACE_S", 120, 30, 3600))
+
+
+def watch() -> timedelta:
+    """How long after expiry a QR stays watched: KHQR_WATCH_S whole seconds, a day if unset."""
+    return timedelta(seconds=_whole("KHQR_WATCH_S", 86400, 3600, 30 * 86400))
+
+
+def daily_calls() -> int | None:
+    """Calls the token may make in a quota day: KHQR_DAILY_CALLS, 100 if unset, None for `none`."""
+    value = _text("KHQR_DAILY_CALLS", "100")
+    if value.lower() == "none":
+        return None
+    return _whole("KHQR_DAILY_CALLS", 100, 1, 10_000_000)
+
+
+def proxy() -> str | None:
+    """The shop's own forward proxy in Cambodia: KHQR_PROXY, none if unset."""
+    return _text("KHQR_PROXY") or None
+
+
+def environment() -> Environment:
+    """Whose money it is: KHQR_ENVIRONMENT, else told by the host of KHQR_API_URL.
+
+    The bank's two hosts are known; a loopback address is the stand-in. For any other host the name
+    must be given, so that play money cannot enter a real wallet. Raises NotConfigured.
+    """
+    host = (urlsplit(api_url()).hostname or "").lower()
+    told = BANK_HOSTS.get(host) or ("sandbox" if host in LOOPBACK else None)
+    said = _text("KHQR_ENVIRONMENT")
+    if said:
+        try:
+            declared = Environment(said)
+        except ValueError:
+            raise NotConfigured(
+                "KHQR_ENVIRONMENT", f"must be production, sit or sandbox, not {said!r}"
+            ) from None
+        if told is not None and told != declared:
+            raise NotConfigured("KHQR_ENVIRONMENT", f"says {declared}, but {host} is {told}")
+        return declared
+    if told is None:
+        raise NotConfigured(
+            "KHQR_ENVIRONMENT", f"must say whether {host or 'the gateway'} is production, sit or sandbox"
+        )
+    return Environment(told)
+
+
+def support_contact() -> str:
+    """Where a payer gets help, shown wherever something can go wrong: VINFLOW_SUPPORT_CONTACT."""
+    return _text("VINFLOW_SUPPORT_CONTACT")
+
+
+def deeplink_hosts() -> tuple[str, ...]:
+    """Hosts of plain-http app links that are accepted: loopback ones, and only in the sandbox."""
+    return tuple(LOOPBACK) if environment() is Environment.SANDBOX else ()
+
+
+def site_name() -> str:
+    """The site's own name in page titles and receipts: VINFLOW_SITE_NAME, else the merchant's name."""
+    return _text("VINFLOW_SITE_NAME") or merchant_name()
+
+
+def public_url() -> str:
+    """The site's address as phones see it, for the way back from a bank app: VINFLOW_PUBLIC_URL."""
+    return _text("VINFLOW_PUBLIC_URL").rstrip("/")
+
+
+def newcomers_share() -> Decimal:
+    """Largest part of a day's calls that payers who never paid may use together: 0.30."""
+    return Decimal(_text("VINFLOW_NEWCOMERS_SHARE", "0.30"))
+
+
+def status_checks() -> bool:
+    """Whether our own status address makes due checks itself: VINFLOW_STATUS_CHECKS, off if unset.
+
+    For hosting without a worker; the claims and the budget are the watcher's own.
+    """
+    return bool(getattr(settings, "VINFLOW_STATUS_CHECKS", False))
+
+
+def funds_handler() -> Callable[..., Any] | None:
+    """The host's own way to add funds: VINFLOW_FUNDS_HANDLER, a dotted path; None means the wallet.
+
+    Called inside the crediting transaction as handler(payment=, transfer=, money=, at=): same
+    database, no network. Raises NotConfigured when it cannot be imported.
+    """
+    path = getattr(settings, "VINFLOW_FUNDS_HANDLER", None)
+    if not path:
+        return None
+    if callable(path):
+        return cast("Callable[..., Any]", path)
+    try:
+        return cast("Callable[..., Any]", import_string(path))
+    except ImportError as error:
+        raise NotConfigured("VINFLOW_FUNDS_HANDLER", f"cannot be imported: {error}") from error

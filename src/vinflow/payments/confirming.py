@@ -1,0 +1,275 @@
+"""An answer becomes a Transfer, matched or sent to review.
+
+Two steps, so that nothing falls between them: `store_found` writes the transfer durably the moment
+the answer is read; `process_transfer` decides about it, now or after a crash. A stored transfer
+without processed_at is the inbox, worked off without another call.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db import IntegrityError, OperationalError, transaction
+from django.db.models import F, Sum
+
+from vinflow.bakong import Found
+from vinflow.money import Currency, Money
+from vinflow.payments import announcing, conf, settings_store
+from vinflow.payments.crediting import book_to_suspense, credit_locked, lock_for_transfer
+from vinflow.payments.matching import (
+    HASH,
+    Asked,
+    Match,
+    Reason,
+    Reported,
+    judge,
+    receiver_accepted,
+    reported_money,
+)
+from vinflow.payments.models import Attempt, Fate, Payment, PaymentSettings, ReviewItem, Transfer
+from vinflow.payments.states import Status
+
+__all__ = ["process_inbox", "process_transfer", "store_found"]
+
+log = logging.getLogger(__name__)
+
+TRIES_MAX = 5
+REPEATS = 3  # a deadlock or a failed serialization repeats the whole transaction
+
+
+def store_found(*, attempt: Attempt, found: Found, asked_at: datetime, at: datetime) -> Transfer | None:
+    """Store what Bakong reported for an attempt, durably and once per hash; return the transfer.
+
+    asked_at: when the request that was answered was started. The same answer again returns the row
+    that is there. A hash that belongs to another attempt, or is no hash, opens a review item,
+    writes no transfer and returns None.
+    """
+    reported = found.transfer
+    if not HASH.fullmatch(reported.hash):
+        with transaction.atomic(durable=True):
+            _open_item(
+                subject=f"malformed:{attempt.md5}",
+                attempt=attempt,
+                reasons=[Reason.HASH_MALFORMED],
+                evidence=_evidence(found),
+                at=at,
+            )
+        return None
+    money = reported_money(reported.amount, reported.currency)
+    values: dict[str, Any] = {
+        "attempt": attempt,
+        "payment_id": attempt.payment_id,
+        "environment": attempt.environment,
+        "amount_text": "" if reported.amount is None else str(reported.amount)[:60],
+        "amount_minor": None if money is None else money.minor,
+        "currency": reported.currency[:10],
+        "from_account": (reported.from_account or "")[:100],
+        "to_account": (reported.to_account or "")[:100],
+        "sent_at": reported.created_at,
+        "acknowledged_at": reported.acknowledged_at,
+        "tracking_status": (reported.tracking_status or "")[:40],
+        "external_ref": (reported.external_ref or "")[:100],
+        "instruction_ref": (reported.instruction_ref or "")[:100],
+        "bill_number": str(_evidence(found).get("bill_number") or "")[:64],
+        "raw": _evidence(found),
+        "asked_at": asked_at,
+        "stored_at": at,
+    }
+    with transaction.atomic(durable=True):
+        known = Transfer.objects.filter(hash=reported.hash).first()
+        if known is None:
+            try:
+                with transaction.atomic():
+                    return Transfer.objects.create(hash=reported.hash, **values)
+            except IntegrityError:  # a rival stored the same answer between our look and our insert
+                known = Transfer.objects.get(hash=reported.hash)
+        if known.attempt_id != attempt.pk:
+            # One transfer, two QRs: the first keeps it. Booked once per hash, so no entry here.
+            _open_item(
+                subject=f"sighting:{known.hash}:{attempt.md5}",
+                attempt=attempt,
+                reasons=[Reason.HASH_SEEN],
+                evidence={"first_attempt": known.attempt_id, "answer": _evidence(found)},
+                at=at,
+            )
+            return None
+        return known
+
+
+def _evidence(found: Found) -> dict[str, Any]:
+    """Return the answer as it came, fit for a JSON column: decimals as text, never as float."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(key): plain(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(item) for item in value]
+        return str(value) if isinstance(value, Decimal) else value
+
+    return dict(plain(found.transfer.raw))
+
+
+def _open_item(
+    *,
+    subject: str,
+    attempt: Attempt,
+    reasons: Sequence[Reason],
+    evidence: dict[str, Any],
+    at: datetime,
+    transfer: Transfer | None = None,
+) -> ReviewItem:
+    """Open the one review item of a subject; return it, whether new or there already."""
+    item, made = ReviewItem.objects.get_or_create(
+        subject=subject,
+        defaults={
+            "transfer": transfer,
+            "attempt": attempt,
+            "payment_id": attempt.payment_id,
+            "reasons": [reason.value for reason in reasons],
+            "evidence": evidence,
+            "opened_at": at,
+        },
+    )
+    if made:
+        Payment.objects.filter(pk=attempt.payment_id).update(version=F("version") + 1)
+        announcing.review_opened(item)
+    return item
+
+
+def asked_of(payment: Payment, attempt: Attempt) -> Asked:
+    """Return what an attempt asked for, from our own rows, never from a browser."""
+    own = attempt.receiver
+    stated = attempt.protocol == conf.Protocol.OPEN_API
+    return Asked(
+        money=payment.money,
+        receivers={own, *conf.receivers()} if stated else {own},
+        created_at=attempt.created_at,
+        expires_at=attempt.expires_at,
+        watch_until=attempt.watch_until,
+        receiver_stated=stated,
+        bill_number="" if stated else payment.transaction_id,
+    )
+
+
+def reported_of(transfer: Transfer) -> Reported:
+    """Return a stored transfer as it was reported."""
+    return Reported(
+        hash=transfer.hash,
+        amount=Decimal(transfer.amount_text) if transfer.amount_text else None,
+        currency=transfer.currency,
+        to_account=transfer.to_account or None,
+        created_at=transfer.sent_at,
+        acknowledged_at=transfer.acknowledged_at,
+        tracking_status=transfer.tracking_status or None,
+        asked_at=transfer.asked_at,
+        bill_number=transfer.bill_number or None,
+    )
+
+
+def process_transfer(*, transfer_id: int, at: datetime) -> Transfer:
+    """Decide about a stored transfer: credited, or booked and sent to review. Safe to repeat.
+
+    All in one transaction, repeated whole after a deadlock. When a host's funds handler raises,
+    nothing is changed but the count of tries; after five the money goes to suspense and to review.
+    """
+    for repeat in range(REPEATS):
+        try:
+            return _process(transfer_id, at=at)
+        except OperationalError:
+            if repeat == REPEATS - 1:
+                raise
+        except Exception:
+            if conf.funds_handler() is None:
+                raise
+            log.exception("funds handler refused transfer", extra={"transfer": transfer_id})
+            Transfer.objects.filter(pk=transfer_id).update(tries=F("tries") + 1)
+            return _process(transfer_id, at=at, refused=True)
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+@transaction.atomic
+def _process(transfer_id: int, *, at: datetime, refused: bool = False) -> Transfer:
+    payment, attempt, transfer = lock_for_transfer(transfer_id)
+    if transfer.processed_at is not None:
+        return transfer
+    if refused:
+        if transfer.tries < TRIES_MAX:
+            return transfer
+        return _to_review(attempt, transfer, [Reason.HANDLER_REFUSED], at=at)
+    settings = settings_store.current()
+    verdict = judge(reported_of(transfer), asked_of(payment, attempt))
+    if not isinstance(verdict, Match):
+        return _to_review(attempt, transfer, list(verdict.reasons), at=at)
+    held = _held_back(payment, settings, late=verdict.late, at=at)
+    if held is not None:
+        return _to_review(attempt, transfer, [held], at=at)
+    credit_locked(payment, attempt, transfer, late=verdict.late, at=at)
+    return transfer
+
+
+def _held_back(payment: Payment, settings: PaymentSettings, *, late: bool, at: datetime) -> Reason | None:
+    """Return why a matching transfer is not credited by itself, or None."""
+    if payment.status == Status.COMPLETED:
+        return Reason.ALREADY_PAID
+    if late and not settings.late_credit:
+        return Reason.LATE_HELD
+    # Answers are not signed: whoever controls the line mints money, so what is credited without a
+    # person looking is capped, per hour and per payer (money rule 22).
+    currency = Currency(payment.currency)
+    hourly = settings_store.cap(settings, "auto_hourly_max", currency)
+    daily = settings_store.cap(settings, "auto_user_daily_max", currency)
+    if _credited_since(payment, at - timedelta(hours=1), own=False) + payment.money > hourly:
+        return Reason.OVER_CAP
+    if payment.user_id and _credited_since(payment, at - timedelta(days=1), own=True) + payment.money > daily:
+        return Reason.OVER_CAP
+    return None
+
+
+def _credited_since(payment: Payment, since: datetime, *, own: bool) -> Money:
+    done = Payment.objects.filter(
+        status=Status.COMPLETED,
+        environment=payment.environment,
+        currency=payment.currency,
+        completed_at__gte=since,
+    )
+    if own:
+        done = done.filter(user_id=payment.user_id)
+    return Money(done.aggregate(total=Sum("amount_minor"))["total"] or 0, Currency(payment.currency))
+
+
+def _to_review(attempt: Attempt, transfer: Transfer, reasons: list[Reason], *, at: datetime) -> Transfer:
+    """Book what may be booked to suspense, open the item, take the transfer out of the inbox."""
+    money = transfer.money
+    stated = attempt.protocol == conf.Protocol.OPEN_API
+    verified = not stated or receiver_accepted(
+        transfer.to_account or None, {attempt.receiver, *conf.receivers()}
+    )
+    if money is not None and verified and Reason.SENT_BACK not in reasons:
+        book_to_suspense(attempt, transfer, money, at=at)
+    transfer.fate, transfer.processed_at = Fate.IN_REVIEW, at
+    transfer.reasons = [reason.value for reason in reasons]
+    transfer.save(update_fields=["fate", "processed_at", "reasons", "booked_receiver"])
+    _open_item(
+        subject=f"transfer:{transfer.hash}",
+        attempt=attempt,
+        transfer=transfer,
+        reasons=reasons,
+        evidence=dict(transfer.raw),
+        at=at,
+    )
+    # This QR has given its answer; asking on would bring the same transfer again.
+    Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
+    return transfer
+
+
+def process_inbox(*, at: datetime, limit: int = 100) -> int:
+    """Work off stored transfers that were not decided yet; no call is made. Returns how many."""
+    waiting = Transfer.objects.filter(processed_at__isnull=True, tries__lt=TRIES_MAX + 1)
+    done = 0
+    for transfer_id in waiting.order_by("stored_at").values_list("pk", flat=True)[:limit]:
+        done += process_transfer(transfer_id=transfer_id, at=at).processed_at is not None
+    return done

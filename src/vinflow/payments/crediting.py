@@ -1,0 +1,119 @@
+"""One transaction: lock, guard, evidence, ledger, state. The only writer of `completed`.
+
+Lock order, here and everywhere: payment, attempt, transfer, wallet. Bakong was asked and the answer
+stored and matched before this module is reached: no lock here waits on a network.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+
+from vinflow.money import Money
+from vinflow.payments import announcing, conf
+from vinflow.payments.errors import AlreadyCompleted
+from vinflow.payments.models import Attempt, Fate, Payment, Transfer
+from vinflow.payments.states import Event, Status
+from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, external_ref, suspense_ref, user_ref
+from vinflow.wallet.posting import post
+
+__all__ = ["book_to_suspense", "credit_transfer", "entry_source", "lock_for_transfer"]
+
+
+def entry_source(transfer: Transfer) -> str:
+    """Return the name under which the ledger knows a transfer; with a purpose it is unique."""
+    return f"transfer:{transfer.hash}"
+
+
+def lock_for_transfer(transfer_id: int) -> tuple[Payment, Attempt, Transfer]:
+    """Return the three rows of a transfer, locked in the fixed order. Inside a transaction only."""
+    payment = Payment.objects.select_for_update(of=("self",)).get(transfers=transfer_id)
+    # The attempt is locked before the transfer: PostgreSQL marks rows in the order named here only
+    # by chance, but both belong to the payment whose lock we hold, and nobody takes them without it.
+    transfer = (
+        Transfer.objects.select_for_update(of=("attempt", "self"))
+        .select_related("attempt")
+        .get(pk=transfer_id)
+    )
+    assert transfer.attempt is not None  # a transfer of a payment names its attempt
+    return payment, transfer.attempt, transfer
+
+
+@transaction.atomic
+def credit_transfer(*, transfer_id: int, late: bool, at: datetime) -> Payment:
+    """Pay a matched transfer into its payer's wallet: state, transfer and ledger, all or nothing.
+
+    late: the money was sent after the QR had expired. at: the moment of the decision (aware). Safe
+    to repeat: a transfer already credited returns its payment unchanged. Raises AlreadyCompleted
+    when another transfer has paid this payment; the caller books this one to suspense.
+    """
+    payment, attempt, transfer = lock_for_transfer(transfer_id)
+    return credit_locked(payment, attempt, transfer, late=late, at=at)
+
+
+def credit_locked(
+    payment: Payment, attempt: Attempt, transfer: Transfer, *, late: bool, at: datetime
+) -> Payment:
+    """Credit with the three rows already locked by the caller's transaction."""
+    if transfer.fate == Fate.CREDITED:
+        return payment
+    if payment.status == Status.COMPLETED:
+        raise AlreadyCompleted(f"{payment.transaction_id} was paid by another transfer")
+    # The transfer first: the database completes a payment only on the evidence of a credited one.
+    transfer.fate, transfer.processed_at, transfer.booked_receiver = Fate.CREDITED, at, attempt.receiver
+    transfer.save(update_fields=["fate", "processed_at", "booked_receiver"])
+    payment.advance(Event.MONEY_MATCHED, at=at, late=late)
+    give(
+        payment, transfer, payment.money, debit_from=bakong_ref(attempt.receiver, payment.environment), at=at
+    )
+    Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
+    announcing.completed(payment, transfer)
+    return payment
+
+
+def give(payment: Payment, transfer: Transfer, money: Money, *, debit_from: Any, at: datetime) -> None:
+    """Post the credit of a transfer: the user's wallet, or the host's own funds by its handler.
+
+    With VINFLOW_FUNDS_HANDLER the journal is kept all the same and only the user's leg differs: it
+    goes to `external`, and the handler adds the funds inside this same transaction. Whatever the
+    handler raises undoes everything; the transfer is still in the inbox then.
+    """
+    handler = conf.funds_handler()
+    if handler is None and payment.user_id is not None:
+        to = user_ref(payment.user_id, payment.environment)
+    else:
+        to = external_ref(payment.environment, payment.purpose)
+    post(
+        Entry(
+            source=entry_source(transfer),
+            purpose="credit",
+            lines=(debit(debit_from, money), credit(to, money)),
+            memo=f"{payment.purpose} {payment.transaction_id}",
+        ),
+        at=at,
+    )
+    if handler is not None:
+        handler(payment=payment, transfer=transfer, money=money, at=at)
+
+
+def book_to_suspense(attempt: Attempt, transfer: Transfer, money: Money, *, at: datetime) -> None:
+    """Book money that came and cannot be given to anyone yet; inside the caller's transaction.
+
+    Once per hash: the ledger refuses a second booking of the same source and purpose quietly. The
+    caller has made sure that the receiver is a verified one.
+    """
+    transfer.booked_receiver = attempt.receiver
+    post(
+        Entry(
+            source=entry_source(transfer),
+            purpose="suspense",
+            lines=(
+                debit(bakong_ref(attempt.receiver, transfer.environment), money),
+                credit(suspense_ref(transfer.environment), money),
+            ),
+            memo=f"held for review, {attempt.md5}",
+        ),
+        at=at,
+    )

@@ -1,0 +1,57 @@
+"""Way out: nothing came, and Bakong said so.
+
+Only the word NotFound (or Failed), asked for after expiry plus grace, ends an unpaid payment, and
+only when every QR of it has had that word, no answer lies unprocessed and no request is under way.
+An outage keeps a payment pending however long it lasts. Ended payments stay watched for late money.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F
+
+from vinflow.payments import announcing
+from vinflow.payments.models import Attempt, Exchange, Payment, Transfer
+from vinflow.payments.states import Event, Status
+
+__all__ = ["expire_if_over", "not_settled", "overdue"]
+
+
+@transaction.atomic
+def expire_if_over(*, payment_id: int, at: datetime) -> Payment | None:
+    """End a pending payment whose every QR has run out by Bakong's own word; None when it may not end.
+
+    The state becomes `failed` when the last real word about its newest QR was Failed, else
+    `expired`. Safe to repeat and to race: the row is locked and the state guarded.
+    """
+    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+    if payment.status != Status.PENDING:
+        return None
+    attempts = list(Attempt.objects.filter(payment=payment).order_by("number"))
+    if not attempts or any(not_settled(attempt) for attempt in attempts):
+        return None
+    if Transfer.objects.filter(payment=payment, processed_at__isnull=True).exists():
+        return None
+    if Exchange.objects.filter(stage=Exchange.Stage.STARTED, attempts__payment=payment).exists():
+        return None
+    failed = attempts[-1].last_real_word == "failed"
+    payment.advance(Event.BANK_SAID_FAILED if failed else Event.TIME_RAN_OUT, at=at)
+    announcing.ended(payment)
+    return payment
+
+
+def not_settled(attempt: Attempt) -> bool:
+    """Return whether an attempt still lacks Bakong's word from after its expiry plus grace."""
+    return attempt.last_negative_at is None or attempt.last_negative_at < attempt.last_check_at
+
+
+def overdue(*, at: datetime) -> int:
+    """Return how many pending payments are past expiry and grace without Bakong's word."""
+    return (
+        Payment.objects.filter(status=Status.PENDING, attempts__last_check_at__lt=at)
+        .exclude(attempts__last_negative_at__gte=F("attempts__last_check_at"))
+        .distinct()
+        .count()
+    )

@@ -1,0 +1,102 @@
+"""The hosted gateway of the integration guide: it makes the QR, and is asked by the hash it gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+
+from vinflow import khqr
+from vinflow.bakong import CannotTell, HostedClient, Outcome, Reason
+from vinflow.payments import budgeting, clock, conf
+from vinflow.payments.errors import GatewayUnavailable, NotConfigured
+from vinflow.payments.gateways import MadeQr, Order
+from vinflow.payments.gateways.recording import CredentialStore, budget, record
+
+__all__ = ["HostedGateway"]
+
+# The guide's own sentences, for the payer; operators read the reason and the exchange.
+WORDS = {
+    Reason.AUTH: "Unauthorized",
+    Reason.TIMEOUT: "KHQR API request timed out",
+    Reason.NETWORK: "KHQR API request timed out",
+}
+
+
+class HostedGateway:
+    """Gateway over vinflow.bakong.HostedClient."""
+
+    protocol = conf.Protocol.HOSTED
+    batch_max = 1
+
+    def __init__(self) -> None:
+        self.token_id = budgeting.token_id(conf.api_key())
+        self.client = HostedClient(
+            base_url=conf.api_url(),
+            merchant_id=conf.merchant_id().lower(),
+            email=conf.api_email(),
+            timeout_s=conf.timeout_s(),
+            proxy=conf.proxy(),
+            tokens=CredentialStore(),
+            budget=budget,
+            on_exchange=record,
+        )
+
+    def make(self, order: Order) -> MadeQr:
+        """Return the gateway's QR for an order, after comparing what it made with what was asked.
+
+        Raises GatewayUnavailable when it made none, or one for another amount, currency or bill;
+        nothing has been shown to anyone then.
+        """
+        answer = self.client.create(order.money, order.info, order.bill_number)
+        if isinstance(answer, CannotTell):
+            if answer.reason is Reason.CONFIG:
+                raise NotConfigured("KHQR_API_URL", f"answers, but not as a KHQR gateway: {answer.detail}")
+            raise GatewayUnavailable(
+                answer.reason.value, WORDS.get(answer.reason, "KHQR API is not available")
+            )
+        text = answer.qr_string
+        try:
+            seen = khqr.decode(text, lenient=True)
+        except khqr.KHQRError as error:
+            raise GatewayUnavailable("qr_unreadable", "KHQR API is not available") from error
+        # A QR for another amount would be paid in good faith; compare before anyone sees it.
+        money, amount = order.money, seen.amount
+        if seen.currency != money.currency or amount is None or not _same_amount(amount, money.plain):
+            raise GatewayUnavailable("qr_differs", "KHQR API is not available")
+        return MadeQr(
+            qr_string=text,
+            md5=khqr.md5(text),
+            handle=answer.hash,
+            receiver=conf.merchant_id().lower(),
+            merchant_name=seen.merchant_name,
+            deeplink=answer.deeplink or "",
+            expires_at=clock.from_epoch(seen.expiration_timestamp / 1000)
+            if seen.expiration_timestamp
+            else None,
+            response=dict(answer.raw),
+        )
+
+    def check(self, handles: Sequence[str]) -> dict[str, Outcome]:
+        """Return one outcome for each hash, one call each."""
+        return {handle: self.client.check(handle) for handle in handles}
+
+    def deeplink(self, qr_string: str, *, back_to: str) -> str:
+        """Return "": the link came with the QR."""
+        return ""
+
+    def batch_open(self, at: datetime) -> bool:
+        """Return False: this dialect has no list call."""
+        return False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.client.close()
+
+
+def _same_amount(written: str, asked: str) -> bool:
+    """Return whether two decimal texts name the same amount ("1" and "1.00" do)."""
+    try:
+        return Decimal(written) == Decimal(asked)
+    except InvalidOperation:
+        return False

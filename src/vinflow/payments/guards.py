@@ -1,0 +1,256 @@
+"""What the database itself refuses in the rows of payments, on SQLite and on PostgreSQL.
+
+A constraint can say what a row may be; only a trigger can say what it may become. The lists below
+are the whole law; both dialects are made from them. Triggers are installed after every migration
+(Django's table rebuild on SQLite drops them) and looked for at start-up (checks.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+__all__ = ["GUARDS", "Guard", "drop_guards", "install_after_migrate", "install_guards", "missing_guards"]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One refusal on one table.
+
+    event: UPDATE, DELETE or INSERT. when: an SQL condition over OLD and NEW in words both dialects
+    share. says: the sentence of the error.
+    """
+
+    name: str
+    table: str
+    event: str
+    when: str
+    says: str
+
+
+def _frozen(table: str, says: str, *columns: str) -> Guard:
+    when = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
+    return Guard(f"{table}_frozen", table, "UPDATE", when, says)
+
+
+def _kept(table: str, says: str) -> Guard:
+    return Guard(f"{table}_kept", table, "DELETE", "1=1", says)
+
+
+GUARDS: tuple[Guard, ...] = (
+    _kept("payments_payment", "a payment is never deleted"),
+    _frozen(
+        "payments_payment",
+        "amount, currency, payer, environment and names of a payment never change",
+        "transaction_id",
+        "user_id",
+        "amount_minor",
+        "currency",
+        "environment",
+        "principal",
+        "idempotency_key",
+        "body_digest",
+    ),
+    Guard(
+        "payments_payment_final",
+        "payments_payment",
+        "UPDATE",
+        "OLD.status = 'completed' AND NEW.status <> 'completed'",
+        "a completed payment stays completed",
+    ),
+    Guard(
+        "payments_payment_reopened",
+        "payments_payment",
+        "UPDATE",
+        "OLD.status = 'canceled' AND NEW.status NOT IN ('canceled', 'completed')",
+        "a canceled payment can only be completed by money",
+    ),
+    Guard(
+        "payments_payment_evidence",
+        "payments_payment",
+        "UPDATE",
+        "OLD.status <> 'completed' AND NEW.status = 'completed' AND NOT EXISTS"
+        " (SELECT 1 FROM payments_transfer t WHERE t.payment_id = NEW.id AND t.fate = 'credited')"
+        " AND NEW.method = 'khqr'",
+        "a KHQR payment is completed by a credited transfer only",
+    ),
+    _kept("payments_attempt", "an attempt is never deleted: its QR may still be paid"),
+    _frozen(
+        "payments_attempt",
+        "the QR of an attempt, its receiver and its times never change",
+        "payment_id",
+        "number",
+        "protocol",
+        "qr_string",
+        "md5",
+        "handle",
+        "receiver",
+        "environment",
+        "created_at",
+        "expires_at",
+    ),
+    Guard(
+        "payments_attempt_watched",
+        "payments_attempt",
+        "UPDATE",
+        "NEW.watch_until < OLD.watch_until",
+        "the watch of a QR is never cut short",
+    ),
+    _kept("payments_transfer", "a transfer is never deleted"),
+    _frozen(
+        "payments_transfer",
+        "what Bakong reported never changes",
+        "hash",
+        "environment",
+        "amount_text",
+        "amount_minor",
+        "currency",
+        "from_account",
+        "to_account",
+        "sent_at",
+        "asked_at",
+    ),
+    Guard(
+        "payments_transfer_final",
+        "payments_transfer",
+        "UPDATE",
+        "OLD.fate IN ('credited', 'returned', 'written_off') AND NEW.fate <> OLD.fate",
+        "a decided transfer stays decided",
+    ),
+    Guard(
+        "payments_transfer_inbox",
+        "payments_transfer",
+        "UPDATE",
+        "OLD.processed_at IS NOT NULL AND NEW.processed_at IS NULL",
+        "a processed transfer does not return to the inbox",
+    ),
+    _kept("payments_reviewitem", "a review item is never deleted"),
+    Guard(
+        "payments_reviewitem_final",
+        "payments_reviewitem",
+        "UPDATE",
+        "OLD.decision <> '' AND (NEW.decision <> OLD.decision OR NEW.why <> OLD.why"
+        " OR NEW.decided_by_id IS DISTINCT FROM OLD.decided_by_id)",
+        "a decision at the review desk stays as it was made",
+    ),
+    _kept("payments_settingschange", "the trail of settings is never deleted"),
+    Guard(
+        "payments_settingschange_fixed",
+        "payments_settingschange",
+        "UPDATE",
+        "1=1",
+        "the trail of settings never changes",
+    ),
+)
+
+# INSERT OR REPLACE deletes the old row without firing delete triggers (tried on SQLite 3.40), so an
+# insert that meets an existing row is refused before it can replace anything.
+REPLACEABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("payments_payment", ("id", "transaction_id")),
+    ("payments_attempt", ("id", "md5", "handle")),
+    ("payments_transfer", ("id", "hash")),
+    ("payments_reviewitem", ("id", "subject")),
+    ("payments_settingschange", ("id",)),
+)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _statements(vendor: str) -> list[tuple[str, str, str]]:
+    """Return (name, table, SQL that creates it) for each trigger of a dialect.
+
+    S608: what is put together are our own constants above, never a value.
+    """
+    made: list[tuple[str, str, str]] = []
+    if vendor == "sqlite":
+        for guard in GUARDS:
+            when = guard.when.replace("IS DISTINCT FROM", "IS NOT")
+            made.append(
+                (
+                    guard.name,
+                    guard.table,
+                    f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} "
+                    f"FOR EACH ROW WHEN {when} "
+                    f"BEGIN SELECT RAISE(ABORT, {_quoted(guard.says)}); END",
+                )
+            )
+        for table, columns in REPLACEABLE:
+            same = " OR ".join(f"{column} = NEW.{column}" for column in columns)
+            made.append(
+                (
+                    f"{table}_replace",
+                    table,
+                    f"CREATE TRIGGER {table}_replace BEFORE INSERT ON {table} FOR EACH ROW "
+                    f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
+                    "BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: a row with this name exists'); END",
+                )
+            )
+        return made
+    for guard in GUARDS:
+        row = "OLD" if guard.event == "DELETE" else "NEW"
+        made.append(
+            (
+                guard.name,
+                guard.table,
+                f"CREATE OR REPLACE FUNCTION {guard.name}() RETURNS trigger LANGUAGE plpgsql AS $guard$ "
+                f"BEGIN IF {guard.when} THEN "
+                f"RAISE EXCEPTION {_quoted(guard.says)} USING ERRCODE = 'check_violation'; "
+                f"END IF; RETURN {row}; END $guard$; "
+                f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} "
+                f"FOR EACH ROW EXECUTE FUNCTION {guard.name}()",
+            )
+        )
+    for table in sorted({guard.table for guard in GUARDS if guard.event == "DELETE"}):
+        name = f"{table}_truncate"
+        made.append(
+            (
+                name,
+                table,
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $guard$ "
+                f"BEGIN RAISE EXCEPTION 'rows of {table} are never deleted' "
+                "USING ERRCODE = 'check_violation'; END $guard$; "
+                f"CREATE TRIGGER {name} BEFORE TRUNCATE ON {table} "
+                f"FOR EACH STATEMENT EXECUTE FUNCTION {name}()",
+            )
+        )
+    return made
+
+
+def drop_guards(connection: BaseDatabaseWrapper) -> None:
+    """Remove every trigger. Only test code and install_guards may call it."""
+    with connection.cursor() as cursor:
+        for name, table, _sql in _statements(connection.vendor):
+            on = "" if connection.vendor == "sqlite" else f" ON {table}"
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}{on}")
+
+
+def install_guards(connection: BaseDatabaseWrapper) -> None:
+    """Install every trigger anew; safe to repeat."""
+    drop_guards(connection)
+    with connection.cursor() as cursor:
+        for _name, _table, sql in _statements(connection.vendor):
+            cursor.execute(sql)
+
+
+def missing_guards(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the names of triggers that should be there and are not (or are switched off)."""
+    with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        else:
+            cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
+        there = {row[0] for row in cursor.fetchall()}
+    return [name for name, _table, _sql in _statements(connection.vendor) if name not in there]
+
+
+def install_after_migrate(*, using: str, **_kwargs: Any) -> None:
+    """Reinstall the triggers once all tables of payments exist; connected to post_migrate."""
+    connection = connections[using]
+    tables = set(connection.introspection.table_names())
+    if {guard.table for guard in GUARDS} <= tables:
+        install_guards(connection)

@@ -1,0 +1,65 @@
+"""The guide's two calls. Both are safe to repeat; both do what the guide says, once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from vinflow.bakong import CannotTell, Reason
+from vinflow.payments import clock, watching
+from vinflow.payments.budgeting import Pool
+from vinflow.payments.models import Payment
+from vinflow.payments.opening import first_attempt
+from vinflow.payments.states import Status
+
+__all__ = ["KhqrStatus", "check_khqr_payment_status", "create_khqr_payment"]
+
+
+def create_khqr_payment(payment: Payment, *, at: datetime | None = None) -> Payment:
+    """Return the payment with a KHQR to show: gateway_payment_id and gateway_response are filled.
+
+    gateway_response has the guide's keys: hash, qr_string, deeplink, amount, currency, merchant_id,
+    bill_number. Repeated, it returns the QR that is there. at: the moment, the site's clock if
+    None. Raises the OpeningRefused tree, NotConfigured with the guide's sentence among it.
+    """
+    first_attempt(payment=payment, at=at or clock.aligned())
+    payment.refresh_from_db()
+    return payment
+
+
+@dataclass(frozen=True, slots=True)
+class KhqrStatus:
+    """What is known of a payment. message: the guide's sentence for the case, "" when paid.
+
+    cause: for operators, in plain words; never for a page.
+    """
+
+    paid: bool
+    status: str
+    message: str
+    cause: str = ""
+
+
+WORDS = {
+    Reason.AUTH: "Unauthorized",
+    Reason.TIMEOUT: "KHQR API request timed out",
+    Reason.NETWORK: "KHQR API request timed out",
+}
+
+
+def check_khqr_payment_status(payment: Payment, *, at: datetime | None = None) -> KhqrStatus:
+    """Return what is known of a payment after asking Bakong, if a call is due and allowed.
+
+    A payment found paid is completed and its funds are added, once, whoever asks and how often.
+    Anything but a clear word leaves it as it is: unknown is not unpaid.
+    """
+    report = watching.check_payment(payment=payment, at=at or clock.aligned(), pool=Pool.AUTO)
+    payment.refresh_from_db()
+    if payment.status == Status.COMPLETED:
+        return KhqrStatus(True, str(payment.status), "")
+    if isinstance(report.outcome, CannotTell):
+        message = WORDS.get(report.outcome.reason, "KHQR API is not available")
+        return KhqrStatus(
+            False, str(payment.status), message, f"{report.outcome.reason}: {report.outcome.detail}"
+        )
+    return KhqrStatus(False, str(payment.status), "Transaction not found")

@@ -1,0 +1,259 @@
+"""Reads that span rows. Nothing here asks Bakong, and nothing but mark_seen writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+
+from vinflow.money import Currency, Money
+from vinflow.payments import conf
+from vinflow.payments.models import Attempt, Payment, ReviewItem, TokenState, Transfer
+from vinflow.payments.states import Status
+from vinflow.wallet import queries as wallet
+
+__all__ = [
+    "FILTERS",
+    "Checkout",
+    "Page",
+    "checkout",
+    "counts",
+    "history",
+    "payment_for",
+    "pending_for",
+    "recent",
+    "unseen_credits",
+]
+
+DELAYED_AFTER = timedelta(minutes=2)
+POLL_EARLY_MS, POLL_MS, POLL_SLOW_MS = 3_000, 5_000, 15_000
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """What a checkout page may know about a payment at one moment.
+
+    state: pending, confirming, completed, review, expired, failed, canceled. late: paid after the
+    QR had expired. paid: what came, while it lies in review. delayed: Bakong cannot be asked.
+    slow: its last answer told nothing. try_failed: the payer's last try did not go through.
+    remaining_ms: until the QR expires, 0 afterwards. balance: the wallet's, known once completed.
+    """
+
+    state: str
+    late: bool
+    late_held: bool
+    money: Money
+    reference: str
+    merchant_name: str
+    receiver: str
+    qr_string: str
+    md5: str
+    number: int
+    created_at: datetime
+    expires_at: datetime
+    watch_until: datetime
+    remaining_ms: int
+    poll_after_ms: int
+    checked_at: datetime | None
+    next_check_at: datetime | None
+    completed_at: datetime | None
+    paid: Money | None
+    delayed: bool
+    slow: bool
+    try_failed: bool
+    can_cancel: bool
+    can_renew: bool
+    deeplink: str
+    balance: Money | None
+    server_time: datetime
+    version: int
+
+
+def payment_for(user: Any, transaction_id: str) -> Payment | None:
+    """Return this user's payment of that reference, None for a foreign or unknown one alike."""
+    return _with_review(Payment.objects.filter(user=user, transaction_id=transaction_id)).first()
+
+
+def _with_review(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    opened = ReviewItem.objects.filter(payment=OuterRef("pk"), decision="")
+    return payments.annotate(in_review=Exists(opened))
+
+
+def is_in_review(payment: Payment) -> bool:
+    """Return whether an item about this payment is open at the review desk."""
+    known = getattr(payment, "in_review", None)
+    if known is None:
+        known = ReviewItem.objects.filter(payment=payment, decision="").exists()
+    return bool(known)
+
+
+def checkout(payment: Payment, *, at: datetime) -> Checkout:
+    """Return what the checkout page shows at this moment: two queries while unpaid, with payment_for."""
+    attempt = (
+        Attempt.objects.filter(payment=payment)
+        .annotate(
+            gate_shut=Exists(TokenState.objects.filter(closed_until__gt=at)),
+            gate_failing=Exists(TokenState.objects.filter(refused_since__lt=at - DELAYED_AFTER)),
+        )
+        .order_by("-number")
+        .first()
+    )
+    if attempt is None:
+        raise Attempt.DoesNotExist(f"{payment.transaction_id} has no QR yet")
+    status = Status(payment.status)
+    review = status is not Status.COMPLETED and is_in_review(payment)
+    running = attempt.expires_at > at
+    if review:
+        state = "review"
+    elif status is Status.PENDING:
+        state = "pending" if running else "confirming"
+    else:
+        state = status.value
+    paid, late_held = _in_review(payment) if review else (None, False)
+    shut = bool(getattr(attempt, "gate_shut", False) or getattr(attempt, "gate_failing", False))
+    asked_out = attempt.last_outcome == "cannot_tell"
+    remaining = max(0, int((attempt.expires_at - at).total_seconds() * 1000))
+    return Checkout(
+        state=state,
+        late=payment.completed_late,
+        late_held=late_held,
+        money=payment.money,
+        reference=payment.transaction_id,
+        merchant_name=attempt.merchant_name,
+        receiver=attempt.receiver,
+        qr_string=attempt.qr_string,
+        md5=attempt.md5,
+        number=attempt.number,
+        created_at=payment.created_at,
+        expires_at=attempt.expires_at,
+        watch_until=attempt.watch_until,
+        remaining_ms=remaining if state == "pending" else 0,
+        poll_after_ms=_poll_after(state, attempt, at=at),
+        checked_at=attempt.last_asked_at,
+        next_check_at=attempt.next_check_at,
+        completed_at=payment.completed_at,
+        paid=paid,
+        delayed=status is Status.PENDING
+        and (shut or (asked_out and attempt.last_reason in ("budget", "quota", "blocked", "auth"))),
+        slow=status is Status.PENDING and asked_out and not shut,
+        try_failed=state == "pending" and attempt.last_real_word == "failed",
+        can_cancel=status is Status.PENDING and not review,
+        can_renew=not review and (status in (Status.EXPIRED, Status.FAILED) or state == "confirming"),
+        deeplink=attempt.deeplink,
+        balance=_balance(payment) if status is Status.COMPLETED else None,
+        server_time=at,
+        version=payment.version,
+    )
+
+
+def _in_review(payment: Payment) -> tuple[Money | None, bool]:
+    """Return (what came, whether it is held only for being late) of the newest open item."""
+    item = (
+        ReviewItem.objects.filter(payment=payment, decision="")
+        .select_related("transfer")
+        .order_by("-opened_at")
+        .first()
+    )
+    if item is None or item.transfer is None:
+        return None, False
+    return item.transfer.money, item.reasons == ["late_held"]
+
+
+def _balance(payment: Payment) -> Money | None:
+    if payment.user is None:
+        return None
+    held = {money.currency: money for money in wallet.balances(payment.user, payment.environment)}
+    return held.get(Currency(payment.currency), Money(0, Currency(payment.currency)))
+
+
+def _poll_after(state: str, attempt: Attempt, *, at: datetime) -> int:
+    if state == "pending":
+        return POLL_EARLY_MS if at - attempt.created_at < timedelta(minutes=2) else POLL_MS
+    if state == "confirming":
+        return POLL_MS if at - attempt.expires_at < timedelta(minutes=1) else POLL_SLOW_MS
+    return 2 * POLL_SLOW_MS
+
+
+def recent(user: Any, limit: int) -> Sequence[Payment]:
+    """Return a user's newest payments in this environment, newest first."""
+    own = Payment.objects.filter(user=user, environment=conf.environment())
+    return list(_with_review(own).order_by("-created_at")[:limit])
+
+
+def pending_for(user: Any, *, at: datetime, money: Money | None = None) -> Payment | None:
+    """Return the newest unpaid payment of a user whose QR may still be paid, of this amount if given."""
+    live = Attempt.objects.filter(payment=OuterRef("pk"), expires_at__gt=at)
+    own = Payment.objects.filter(user=user, status=Status.PENDING, environment=conf.environment())
+    if money is not None:
+        own = own.filter(amount_minor=money.minor, currency=money.currency.value)
+    return own.filter(Exists(live)).order_by("-created_at").first()
+
+
+FILTERS: dict[str, Q] = {
+    "all": Q(),
+    "completed": Q(status=Status.COMPLETED),
+    "pending": Q(status=Status.PENDING),
+    "expired": Q(status=Status.EXPIRED),
+    "failed": Q(status=Status.FAILED),
+    "canceled": Q(status=Status.CANCELED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of payments; number and pages count from 1."""
+
+    rows: Sequence[Payment]
+    number: int
+    pages: int
+    total: int
+
+
+def history(user: Any, *, which: str = "all", page: int = 1, size: int = 10) -> Page:
+    """Return a page of a user's payments; an unknown filter means all, a page too far the last."""
+    own = Payment.objects.filter(FILTERS.get(which, Q()), user=user, environment=conf.environment())
+    total = own.count()
+    pages = max(1, -(-total // size))
+    number = min(max(1, page), pages)
+    rows = _with_review(own).order_by("-created_at", "-pk")[(number - 1) * size : number * size]
+    return Page(list(rows), number, pages, total)
+
+
+def counts(user: Any) -> dict[str, int]:
+    """Return how many of a user's payments each filter shows."""
+    own = Payment.objects.filter(user=user, environment=conf.environment())
+    kinds = {name: Count("pk", filter=condition) for name, condition in FILTERS.items() if name != "all"}
+    found = own.aggregate(all=Count("pk"), **kinds)
+    return {name: int(found[name] or 0) for name in FILTERS}
+
+
+def total_added(user: Any) -> list[Money]:
+    """Return what a user has added in all, by currency; currencies never added are left out."""
+    rows = (
+        Payment.objects.filter(user=user, status=Status.COMPLETED, environment=conf.environment())
+        .values("currency")
+        .annotate(total=Sum("amount_minor"))
+        .order_by("currency")
+    )
+    return [Money(int(row["total"]), Currency(row["currency"])) for row in rows]
+
+
+def credited_transfer(payment: Payment) -> Transfer | None:
+    """Return the transfer that paid a payment."""
+    return payment.transfers.filter(fate="credited").first()
+
+
+def unseen_credits(user: Any) -> Sequence[Payment]:
+    """Return completed payments whose success the payer has not seen on any page yet."""
+    own = Payment.objects.filter(
+        user=user, status=Status.COMPLETED, seen_at__isnull=True, environment=conf.environment()
+    )
+    return list(own.order_by("completed_at")[:5])
+
+
+def mark_seen(payment: Payment, *, at: datetime) -> None:
+    """Note that the payer has seen the success of a payment; no rule of money reads it."""
+    Payment.objects.filter(pk=payment.pk, seen_at__isnull=True).update(seen_at=at)

@@ -1,0 +1,480 @@
+"""Claim what is due, by lease; ask, in batches where allowed; hand each answer on.
+
+Any number of watchers may run side by side, and the payer's "I have paid" beside them. What keeps
+them from each other's feet is in rows: a lease on the attempt, the cool-down of its md5, the budget.
+A late answer after a lost lease is harmless: a Found is stored once per hash whoever brings it, and a
+NotFound counts by the time its request started. Nothing here holds a lock while the network answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+
+from django.db import OperationalError, close_old_connections, connection, transaction
+from django.db.models import F
+
+from vinflow.bakong import CannotTell, Failed, Found, NotFound, Outcome, StaticQr
+from vinflow.bakong import Reason as WhyNot
+from vinflow.payments import budgeting, clock, gateways, schedule
+from vinflow.payments.budgeting import Pool
+from vinflow.payments.confirming import process_inbox, process_transfer, store_found
+from vinflow.payments.expiring import expire_if_over
+from vinflow.payments.learning import current_prior, learn_paid, learn_unpaid
+from vinflow.payments.models import Attempt, Fate, Payment, WorkerPulse
+from vinflow.payments.schedule import Look, Pressure, Signal, Watched
+from vinflow.payments.states import Status
+
+__all__ = ["CheckReport", "StepReport", "check_payment", "plan_next", "run", "step", "wake"]
+
+log = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)  # longer than a call with its one renewal and one repeat may take
+CLOCKS_AGREE = timedelta(seconds=120)
+SIGNALS_KEPT = 6
+CLAIMS_MAX = 2  # "I have paid" may open the staff's and claims' purse this often for one QR
+SINGLES_A_STEP = 20
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What one step of a watcher did."""
+
+    asked: int
+    found: int
+    processed: int
+    next_due_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What became of "I have paid".
+
+    kind: found (credited, or in review), none (Bakong knows nothing yet), wait (asked a moment ago;
+    wait_s), later (asked for, but no call is free; at), slow (Bakong cannot tell), done (the payment
+    had ended with money before).
+    """
+
+    kind: Literal["found", "none", "wait", "later", "slow", "done"]
+    at: datetime
+    wait_s: int = 0
+    outcome: Outcome | None = None
+
+
+def watched_of(attempt: Attempt) -> Watched:
+    """Return an attempt as the schedule sees it."""
+    return Watched(
+        shown_at=attempt.created_at.timestamp(),
+        expires_at=attempt.expires_at.timestamp(),
+        watch_until=attempt.watch_until.timestamp(),
+        last_negative_started_at=attempt.last_negative_at.timestamp() if attempt.last_negative_at else None,
+        signals=tuple((float(moment), Signal(what)) for moment, what in attempt.signals),
+        checks=attempt.checks,
+        tail_done=attempt.tail_done,
+        last_outcome=attempt.last_outcome,
+        last_asked_at=attempt.last_asked_at.timestamp() if attempt.last_asked_at else None,
+        unanswered=attempt.unanswered,
+        grace_s=(attempt.last_check_at - attempt.expires_at).total_seconds(),
+    )
+
+
+def pressure(*, at: datetime, gateway: gateways.Gateway) -> Pressure:
+    """Return how scarce calls are now: what automatic checks may still spend, and who will want them."""
+    room = budgeting.room(gateway.token_id, at=at)
+    waiting = Attempt.objects.filter(next_check_at__isnull=False, last_check_done=False).count()
+    if room.allowed is None or room.free is None:
+        return Pressure(free_calls=None, batch_open=gateway.batch_open(at), open=max(1, waiting))
+    lately = Attempt.objects.filter(created_at__gt=at - timedelta(days=1)).count()
+    left = max(0.0, (room.ends_at - at) / timedelta(days=1))
+    return Pressure(
+        free_calls=max(0, room.free - budgeting.reserves(room.allowed)[1]),
+        arrivals=lately * left,
+        batch_open=gateway.batch_open(at),
+        open=max(1, waiting),
+    )
+
+
+def plan_next(attempt: Attempt, *, at: datetime, pressure: Pressure) -> datetime | None:
+    """Return when to look at an attempt next, None when there is nothing left to look for."""
+    moment = schedule.next_look(
+        watched_of(attempt), prior=current_prior(), pressure=pressure, at=at.timestamp()
+    )
+    return None if moment is None else clock.from_epoch(moment)
+
+
+def claim(*, at: datetime, limit: int, ids: Sequence[int] | None = None) -> list[Attempt]:
+    """Lease due attempts to this caller and return them; no two callers get the same one.
+
+    ids: claim these, due or not, instead of whatever is due. PostgreSQL passes over rows that others
+    have locked; on SQLite the statement itself is the lock.
+    """
+    lease = uuid.uuid4().hex
+    skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+    now = connection.ops.adapt_datetimefield_value(at)
+    until = connection.ops.adapt_datetimefield_value(at + LEASE)
+    due = "next_check_at <= %s"
+    values: list[object] = [until, lease, now]
+    if ids is not None:
+        if not ids:
+            return []
+        due = f"id IN ({', '.join(['%s'] * len(ids))})"
+        values = [until, lease, *ids]
+    # S608: what is put together here are placeholders and two fixed words, never a value.
+    sql = (
+        "UPDATE payments_attempt SET leased_until = %s, lease_id = %s WHERE id IN ("  # noqa: S608
+        f"SELECT id FROM payments_attempt WHERE {due} AND next_check_at IS NOT NULL "
+        "AND (leased_until IS NULL OR leased_until <= %s) "
+        f"ORDER BY next_check_at LIMIT %s {skip}) RETURNING id"
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*values, now, limit])
+        claimed = [row[0] for row in cursor.fetchall()]
+    rows = Attempt.objects.select_related("payment").filter(pk__in=claimed, lease_id=lease)
+    return sorted(rows, key=lambda attempt: attempt.next_check_at or at)
+
+
+def step(
+    *, now: Callable[[], datetime] = clock.aligned, gateway: gateways.Gateway | None = None
+) -> StepReport:
+    """Do what is due now and return what was done: the inbox first, then calls worth their price."""
+    at = now()
+    budgeting.mark_lost(at=at)
+    processed = process_inbox(at=at)
+    gateway = gateway or gateways.current()
+    asked = found = 0
+    for _ in range(SINGLES_A_STEP):
+        at = now()
+        seen = pressure(at=at, gateway=gateway)
+        batch = claim(at=at, limit=gateway.batch_max if seen.batch_open else 1)
+        if not batch:
+            break
+        asking, tails_cheap = [], schedule.tail_affordable(seen, prior=current_prior())
+        for attempt in batch:
+            # The price may have moved since this look was planned: ask only if it is still worth it.
+            moment = plan_next(attempt, at=at, pressure=seen)
+            look = schedule.due_kind(watched_of(attempt), at=at.timestamp())
+            if moment is None:
+                _finish_watch(attempt)
+            elif moment > at:
+                _put_off(attempt, moment)
+            elif look is Look.TAIL and not tails_cheap:
+                _give_up_tail(attempt)
+            else:
+                asking.append(attempt)
+        if seen.batch_open and asking and len(asking) < gateway.batch_max:
+            asking += _others(asking, limit=gateway.batch_max - len(asking), at=at)
+        if asking:
+            outcomes = ask(asking, pool=_pool(asking, at=at), at=at, gateway=gateway)
+            asked += 1
+            found += sum(isinstance(outcome, Found) for outcome in outcomes.values())
+            if any(isinstance(o, CannotTell) and o.reason is not WhyNot.BUDGET for o in outcomes.values()):
+                break  # something is wrong out there: look at the clock and the gate again first
+    upcoming = (
+        Attempt.objects.watched().order_by("next_check_at").values_list("next_check_at", flat=True).first()
+    )
+    return StepReport(asked, found, processed, upcoming)
+
+
+def _others(chosen: Sequence[Attempt], *, limit: int, at: datetime) -> list[Attempt]:
+    """Return further attempts to fill a list call with: those that owe most, not asked lately."""
+    nearest = (
+        Attempt.objects.watched()
+        .filter(last_check_done=False, next_check_at__gt=at)
+        .exclude(pk__in=[attempt.pk for attempt in chosen])
+        .order_by("next_check_at")[:200]
+    )
+    prior = current_prior()
+    owing = []
+    for attempt in nearest:
+        if attempt.last_asked_at and at - attempt.last_asked_at < timedelta(seconds=schedule.COOL_DOWN_S):
+            continue
+        owed = schedule.debt(watched_of(attempt), prior=prior, at=at.timestamp())
+        if owed > 0:
+            owing.append((-owed, attempt.pk))
+    return claim(at=at, limit=limit, ids=[pk for _owed, pk in sorted(owing)[:limit]])
+
+
+def _pool(attempts: Sequence[Attempt], *, at: datetime) -> Pool:
+    kinds = {schedule.due_kind(watched_of(attempt), at=at.timestamp()) for attempt in attempts}
+    if kinds == {Look.LAST}:
+        return Pool.LAST
+    return Pool.TAIL if kinds == {Look.TAIL} else Pool.AUTO
+
+
+def _is_newcomer(payment: Payment) -> bool:
+    """Return whether this payer has never paid; such payers share a part of the day's calls."""
+    return not Payment.objects.filter(principal=payment.principal, status=Status.COMPLETED).exists()
+
+
+def ask(
+    attempts: Sequence[Attempt], *, pool: Pool, at: datetime, gateway: gateways.Gateway
+) -> dict[int, Outcome]:
+    """Ask about attempts this caller has leased, and act on every answer; return outcomes by attempt id.
+
+    One call for many where the gateway allows it, else one. The call is reserved by the client's
+    budget hook, which reads for whom it is made.
+    """
+    first = attempts[0]
+    single = len(attempts) == 1
+    with budgeting.asking(
+        pool=pool,
+        attempts=attempts,
+        payment=first.payment if single else None,
+        principal=first.payment.principal if single else "",
+        newcomer=single and _is_newcomer(first.payment),
+    ):
+        answers = gateway.check([attempt.handle for attempt in attempts])
+    outcomes: dict[int, Outcome] = {}
+    for attempt in attempts:
+        outcome = answers[attempt.handle]
+        outcomes[attempt.pk] = outcome
+        take_answer(attempt, outcome, started_at=at, pool=pool, gateway=gateway)
+    return outcomes
+
+
+def take_answer(
+    attempt: Attempt, outcome: Outcome, *, started_at: datetime, pool: Pool, gateway: gateways.Gateway
+) -> None:
+    """Act on one outcome: money to confirming, a NotFound to the schedule and perhaps to expiry.
+
+    started_at: when the request was started; a NotFound says nothing about any later moment.
+    """
+    match outcome:
+        case Found():
+            transfer = store_found(attempt=attempt, found=outcome, asked_at=started_at, at=started_at)
+            Attempt.objects.filter(pk=attempt.pk).update(
+                last_outcome="found",
+                last_asked_at=started_at,
+                checks=F("checks") + 1,
+                unanswered=0,
+                leased_until=None,
+            )
+            if transfer is None:
+                Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False)
+                return
+            done = process_transfer(transfer_id=transfer.pk, at=started_at)
+            if done.fate == Fate.CREDITED and done.sent_at is not None:
+                learn_paid((done.sent_at - attempt.created_at).total_seconds())
+            elif done.processed_at is None:
+                # The host's handler refused for now; the inbox will be worked off without a call.
+                Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None)
+        case NotFound() | Failed():
+            _take_negative(attempt, outcome, started_at=started_at, gateway=gateway)
+        case StaticQr():
+            log.error("Bakong calls this QR static: it was made wrongly", extra={"md5": attempt.md5})
+            _take_unknown(
+                attempt, "static_qr", started_at=started_at, again_at=started_at + timedelta(hours=1)
+            )
+        case CannotTell():
+            _take_unknown(
+                attempt,
+                outcome.reason,
+                started_at=started_at,
+                again_at=_again(attempt, outcome, started_at, gateway, pool),
+            )
+
+
+def _take_negative(
+    attempt: Attempt, outcome: NotFound | Failed, *, started_at: datetime, gateway: gateways.Gateway
+) -> None:
+    settles = outcome.answered_at is None or abs(outcome.answered_at - clock.aligned()) <= CLOCKS_AGREE
+    if not settles:
+        log.error("Bakong's clock and ours differ by more than two minutes: nothing expires meanwhile")
+    lease = attempt.lease_id
+    attempt.refresh_from_db()
+    attempt.last_asked_at = max(started_at, attempt.last_asked_at or started_at)
+    attempt.unanswered = 0
+    attempt.checks += 1
+    newest = attempt.last_negative_at is None or started_at >= attempt.last_negative_at
+    if newest:
+        attempt.last_real_word = "failed" if isinstance(outcome, Failed) else "not_found"
+        if settles:
+            attempt.last_negative_at = started_at
+    was_done = attempt.last_check_done
+    attempt.last_check_done = (
+        attempt.last_negative_at is not None and attempt.last_negative_at >= attempt.last_check_at
+    )
+    if was_done and started_at >= attempt.watch_until - timedelta(seconds=1):
+        attempt.tail_done = True
+    paid = Payment.objects.filter(pk=attempt.payment_id, transfers__attempt=attempt).exists()
+    attempt.next_check_at = (
+        None if paid else plan_next(attempt, at=started_at, pressure=pressure(at=started_at, gateway=gateway))
+    )
+    Attempt.objects.filter(pk=attempt.pk).update(
+        last_outcome=outcome.name,
+        last_reason="",
+        last_asked_at=attempt.last_asked_at,
+        last_negative_at=attempt.last_negative_at,
+        last_real_word=attempt.last_real_word,
+        last_check_done=attempt.last_check_done,
+        set_aside=attempt.set_aside and not attempt.last_check_done,
+        tail_done=attempt.tail_done,
+        unanswered=0,
+        checks=F("checks") + 1,
+    )
+    # What was learnt counts whoever holds the lease by now; when to look next is the holder's word.
+    Attempt.objects.filter(pk=attempt.pk, lease_id=lease).update(
+        next_check_at=attempt.next_check_at, leased_until=None
+    )
+    if attempt.last_check_done:
+        ended = expire_if_over(payment_id=attempt.payment_id, at=started_at)
+        if ended is not None:
+            learn_unpaid()
+
+
+def _take_unknown(attempt: Attempt, reason: str, *, started_at: datetime, again_at: datetime) -> None:
+    """Note that nothing was learnt. No payment comes to a bad end by it, however long it lasts."""
+    asked = reason != WhyNot.BUDGET
+    Attempt.objects.filter(pk=attempt.pk).update(
+        last_outcome=CannotTell.name,
+        last_reason=str(reason)[:20],
+        last_asked_at=started_at if asked else F("last_asked_at"),
+        unanswered=F("unanswered") + int(asked),
+        checks=F("checks") + int(asked),
+    )
+    Attempt.objects.filter(pk=attempt.pk, lease_id=attempt.lease_id, next_check_at__isnull=False).update(
+        next_check_at=again_at, leased_until=None
+    )
+
+
+def _again(
+    attempt: Attempt, outcome: CannotTell, started_at: datetime, gateway: gateways.Gateway, pool: Pool
+) -> datetime:
+    """Return when to ask again after an answer that told nothing."""
+    if outcome.reason is WhyNot.QUOTA:
+        return budgeting.close_for_quota(gateway.token_id, at=started_at)
+    if outcome.reason is WhyNot.BUDGET:
+        room = budgeting.room(gateway.token_id, at=started_at)
+        if room.closed_until is not None and room.closed_until > started_at:
+            return room.closed_until
+        # The day's purse is empty: this QR's own last check is set aside; without one, the reset.
+        if attempt.set_aside and attempt.last_check_at > started_at:
+            return attempt.last_check_at
+        return min(room.ends_at, started_at + timedelta(minutes=15))
+    wait = schedule.COOL_DOWN_S * 2 ** min(attempt.unanswered, 5)
+    if outcome.retry_after_s is not None:
+        wait = max(wait, min(outcome.retry_after_s, 3600.0))
+    return started_at + timedelta(seconds=wait)
+
+
+def _put_off(attempt: Attempt, moment: datetime) -> None:
+    Attempt.objects.filter(pk=attempt.pk, lease_id=attempt.lease_id).update(
+        next_check_at=moment, leased_until=None
+    )
+
+
+def _finish_watch(attempt: Attempt) -> None:
+    Attempt.objects.filter(pk=attempt.pk, lease_id=attempt.lease_id).update(
+        next_check_at=None, leased_until=None
+    )
+
+
+def _give_up_tail(attempt: Attempt) -> None:
+    """Let the tail check go where calls are dear; the statement import finds what it would have found."""
+    Attempt.objects.filter(pk=attempt.pk, lease_id=attempt.lease_id).update(
+        tail_done=True, next_check_at=None, leased_until=None
+    )
+
+
+def wake(*, payment: Payment, signal: Signal, at: datetime, gateway: gateways.Gateway | None = None) -> None:
+    """Raise the turn of a payment's QRs after a sign from its payer. Makes no call itself."""
+    gateway = gateway or gateways.current()
+    for attempt in Attempt.objects.watched().filter(payment=payment):
+        attempt.signals = [*attempt.signals, [at.timestamp(), signal.value]][-SIGNALS_KEPT:]
+        moment = plan_next(attempt, at=at, pressure=pressure(at=at, gateway=gateway))
+        Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=False).update(
+            signals=attempt.signals, next_check_at=moment or attempt.next_check_at
+        )
+
+
+def check_payment(
+    *,
+    payment: Payment,
+    at: datetime,
+    pool: Pool = Pool.CLAIM,
+    gateway: gateways.Gateway | None = None,
+) -> CheckReport:
+    """Ask Bakong about a payment now, because a person asks; return what to tell them.
+
+    Under the same lease, cool-down and budget as the watcher. Twice per QR it may open the purse
+    kept for this; after that it waits for an automatic check's turn like any other.
+    """
+    if payment.status == Status.COMPLETED:
+        return CheckReport("done", at)
+    gateway = gateway or gateways.current()
+    if pool is Pool.CLAIM:
+        wake(payment=payment, signal=Signal.SAID_PAID, at=at, gateway=gateway)
+    attempt = Attempt.objects.filter(payment=payment).order_by("-number").first()
+    if attempt is None or (attempt.next_check_at is None and pool is Pool.CLAIM):
+        return CheckReport("later", at)
+    cool = timedelta(seconds=schedule.COOL_DOWN_S)
+    if attempt.last_asked_at is not None and at - attempt.last_asked_at < cool:
+        return CheckReport(
+            "wait", at, wait_s=max(1, int((attempt.last_asked_at + cool - at).total_seconds()) + 1)
+        )
+    if attempt.next_check_at is None:
+        Attempt.objects.filter(pk=attempt.pk).update(
+            next_check_at=at
+        )  # staff may ask after the watch is over
+    claimed = claim(at=at, limit=1, ids=[attempt.pk])
+    if not claimed:
+        return CheckReport("wait", at, wait_s=5)
+    if pool is Pool.CLAIM:
+        if claimed[0].claims >= CLAIMS_MAX:
+            pool = Pool.AUTO
+        Attempt.objects.filter(pk=attempt.pk).update(claims=F("claims") + 1)
+    if schedule.due_kind(watched_of(claimed[0]), at=at.timestamp()) is Look.LAST and claimed[0].set_aside:
+        pool = Pool.LAST
+    outcome = ask(claimed, pool=pool, at=at, gateway=gateway)[attempt.pk]
+    match outcome:
+        case Found():
+            return CheckReport("found", at, outcome=outcome)
+        case NotFound() | Failed():
+            return CheckReport("none", at, outcome=outcome)
+        case CannotTell(reason=WhyNot.BUDGET | WhyNot.QUOTA | WhyNot.THROTTLED):
+            again = Attempt.objects.values_list("next_check_at", flat=True).get(pk=attempt.pk)
+            return CheckReport("later", again or at, outcome=outcome)
+        case _:
+            return CheckReport("slow", at, outcome=outcome)
+
+
+def run(
+    *,
+    stop: threading.Event,
+    worker: str,
+    now: Callable[[], datetime] = clock.aligned,
+    poll_s: float = 1.0,
+) -> None:
+    """Step until told to stop; a step that fails is logged and the next one tries again.
+
+    worker: the name under which its pulse is kept, so that the health page knows who is alive.
+    """
+    pulsed_at: datetime | None = None
+    while not stop.is_set():
+        try:
+            close_old_connections()
+            at = now()
+            if pulsed_at is None or at - pulsed_at > timedelta(seconds=10) or at < pulsed_at:
+                pulse(worker, at=at)
+                pulsed_at = at
+            step(now=now)
+        except OperationalError:
+            log.exception("the database did not answer; the watcher tries again")
+            connection.close()
+        except Exception:
+            log.exception("a step of the watcher failed; it goes on")
+        stop.wait(poll_s)
+    connection.close()
+
+
+@transaction.atomic
+def pulse(worker: str, *, at: datetime) -> None:
+    """Note that a watcher is alive."""
+    _row, made = WorkerPulse.objects.get_or_create(worker=worker, defaults={"started_at": at, "beat_at": at})
+    if not made:
+        WorkerPulse.objects.filter(worker=worker).update(beat_at=at, steps=F("steps") + 1)
