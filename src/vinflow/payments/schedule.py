@@ -31,7 +31,7 @@ PRICE_MOST_S: Final = (
     600.0  # beyond this every plan is "only the last check", so a dearer call changes nothing
 )
 PRICE_STEP: Final = 1.05  # prices are rounded up to powers of this, so that plans can be remembered
-RESERVE: Final = 12  # calls a day that only last checks, first looks, "I have paid" and staff may take
+RESERVE: Final = 15  # calls a day that only last checks, first looks, "I have paid" and staff may take
 PRICE_SPREAD: Final = 1.25  # each QR's own price lies within this factor of the price
 GOLDEN: Final = (math.sqrt(5) - 1) / 2
 COOL_DOWN_S: Final = 10.0  # between two looks at one md5, whoever asks
