@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-__all__ = ["Form", "forms", "inline_svgs"]
+__all__ = ["Form", "forms", "svg_inside"]
 
 _INLINE_SVG = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
 
@@ -42,9 +42,11 @@ def forms(html: str) -> list[Form]:
     return reader.forms
 
 
-def inline_svgs(html: str) -> list[str]:
-    """Return the source of every picture drawn inside the page itself, in order."""
-    return _INLINE_SVG.findall(html)
+def svg_inside(html: str, testid: str) -> str | None:
+    """Return the source of the picture drawn inside the element of this data-testid, None for none."""
+    _, marker, rest = html.partition(f'data-testid="{testid}"')
+    found = _INLINE_SVG.search(rest) if marker else None
+    return found[0] if found else None
 
 
 class _Reader(HTMLParser):

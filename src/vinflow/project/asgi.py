@@ -1,8 +1,8 @@
 """The site as an ASGI application: `vinflow.project.asgi:application`, for one process that does everything.
 
-A small dispatcher. Live events are answered by a coroutine of their own, so that a thousand open pages cost no
-thread; every other request goes to Django's WSGI handler in a pool of threads, several times faster than Django's own
-ASGI handler. The server's start and end start and stop the watcher.
+A small dispatcher. Live events are answered by a coroutine of their own, so that a thousand open pages cost
+no thread; every other request goes to Django's WSGI handler in a pool of threads, several times faster than
+Django's own ASGI handler. The server's start and end start and stop the watcher.
 """
 
 from __future__ import annotations
