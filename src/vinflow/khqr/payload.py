@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar
 
@@ -76,18 +77,39 @@ def quickly_built(frozen: type[Payload]) -> type[Payload]:
     own = getattr(frozen, "__slots__", ())
     unfrozen = {"__slots__": own, "__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
     scope["Open"] = type(f"Open{frozen.__name__}", frozen.__bases__, unfrozen)
-    lines = ["put(self, '__class__', Open)", *body, "settle(self)", "self.__class__ = Frozen"]
-    # As dataclasses does it. Only names of our own fields are in this text.
-    exec(f"def __init__({', '.join(signature)}):\n " + "\n ".join(lines), scope)  # noqa: S102
+    # As dataclasses does it. Only names of our own fields are in these texts.
+    opening, closing = "put(self, '__class__', Open)", "self.__class__ = Frozen"
+    built = [f"def __init__({', '.join(signature)}):", opening, *body, "settle(self)", closing]
+    names = [entry.name for entry in fields(frozen)]  # type: ignore[arg-type]
+    kept = [f"self.{name} = {name}" for name in names]
+    stands = [f"def stands(self, {', '.join(names)}):", opening, *kept, closing]
+    exec("\n ".join(built), scope)  # noqa: S102
+    exec("\n ".join(stands), scope)  # noqa: S102
     init = scope["__init__"]
     init.__qualname__ = f"{frozen.__name__}.__init__"
     init.__annotations__ = frozen.__init__.__annotations__
     frozen.__init__ = init  # type: ignore[misc]
+    FILL[frozen] = scope["stands"]
     return frozen
+
+
+FILL: dict[type[Any], Callable[..., None]] = {}
+
+
+def as_it_stands(kind: type[Payload], *values: object) -> Payload:
+    """Return a payload of one value for each field, in their order, none of them settled.
+
+    Only for the decoder: what it read must be kept as it stands, "5000.0" riel included.
+    """
+    payload = object.__new__(kind)
+    FILL[kind](payload, *values)
+    return payload
 
 
 def settle(payload: Any) -> None:
     """Settle the amount of a payload that is still open, and take the times from a static one."""
+    if payload.extra:
+        payload.extra = in_order(payload.extra)
     amount = payload.amount
     if amount is not None:
         # The two shapes nearly all amounts have are settled already: "10.50" dollars, "4000" riel.
@@ -99,6 +121,14 @@ def settle(payload: Any) -> None:
         if amount is not None:
             return
     payload.creation_timestamp = payload.expiration_timestamp = None
+
+
+def in_order(extra: Any) -> Any:
+    """Return extra fields sorted by path, as decode() gives them; what cannot be sorted, as it is."""
+    try:
+        return tuple(sorted((path, value) for path, value in extra))
+    except (TypeError, ValueError):
+        return extra
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +167,7 @@ class Individual(_Payload):
     creation_timestamp, expiration_timestamp: epoch milliseconds, 13 digits; both needed with an
     amount, and dropped without one.
     extra: what stands in a decoded text and has no field here, as (path, value) in order:
-    ("62.68", "0010PAYWAY@ABA"), ("02", "4088..."). The encoder writes it back after the known tags.
+    ("02", "4088..."), ("62.68", "0010PAYWAY@ABA"), sorted. The encoder writes it after the known tags.
 
     Nothing is checked here: encode() checks, and names the field at fault.
     """

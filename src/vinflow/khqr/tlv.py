@@ -7,11 +7,12 @@ String.length, which the official SDK counts with.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from .errors import BadHeader, NotText, Repeated, Truncated
 
-__all__ = ["fields_of", "in_units", "split", "units", "whole"]
+__all__ = ["fields_of", "in_units", "read_loosely", "units", "whole"]
 
 
 def units(text: str) -> int:
@@ -71,26 +72,33 @@ def whole(value: str, path: str = "") -> str:
         raise NotText("a length cuts a letter in two", path=path) from None
 
 
-def split(text: str, *, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (tag, value) for each field of a tag-length-value text, in order.
+def fields_of(text: str, *, path: str = "") -> dict[str, str]:
+    """Return {tag: value} of a tag-length-value text, in its order.
 
     text: a whole KHQR or the value of a template, as in_units() gives it.
     path: the tag that holds this text, "" at the top; it only words the errors.
-    Raises BadHeader when a header is not four ASCII digits, Truncated when a value runs past the end.
-    Each character is read once: time is linear whatever the text is.
+    Raises BadHeader when a header is not four ASCII digits, Truncated when a value runs past the
+    end, Repeated when a tag comes twice. Each character is read once: time is linear in the text.
     """
-    start, size = 0, len(text)
-    while start < size:
-        header = text[start : start + 4]
-        try:
-            tag, length = HEADERS[header]
-        except KeyError:
-            raise _bad_header(header, path) from None
-        end = start + 4 + length
-        if end > size:
-            raise _truncated(tag, length, size - start - 4, path)
-        yield tag, text[start + 4 : end]
-        start = end
+    found: dict[str, str] = {}
+    start, size, count = 0, len(text), 0
+    headers = HEADERS
+    try:
+        while start < size:
+            tag, length = headers[text[start : start + 4]]
+            start += 4
+            found[tag] = text[start : start + length]
+            start += length
+            count += 1
+    except KeyError:
+        raise _bad_header(text[start : start + 4], path) from None
+    if start > size:
+        raise Truncated(
+            f"{length} characters promised, {size - start + length} left", path=f"{path}.{tag}".strip(".")
+        )
+    if count != len(found):
+        raise Repeated("a tag stands there twice", path=path)
+    return found
 
 
 def _bad_header(header: str, path: str) -> BadHeader | Truncated:
@@ -99,15 +107,26 @@ def _bad_header(header: str, path: str) -> BadHeader | Truncated:
     return BadHeader(f"two digits of tag and two of length wanted, found {header!r}", path=path)
 
 
-def _truncated(tag: str, length: int, left: int, path: str) -> Truncated:
-    return Truncated(f"{length} characters promised, {left} left", path=f"{path}.{tag}".strip("."))
+def read_loosely(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (tag, value) as the official SDK reads a text that need not be clean.
+
+    A length is what JavaScript's parseInt makes of two characters ("8a" and " 8" are 8), a value
+    that runs past the end is what is left of it. Where the SDK would never return (no number, or a
+    negative one) this stops; the tag it stopped at comes with an empty value, as there.
+    """
+    start, size = 0, len(text)
+    while start < size:
+        tag = text[start : start + 2]
+        match = LOOSE_LENGTH.match(text, start + 2, start + 4)
+        if match is None:
+            yield tag, ""
+            return
+        end = start + 4 + int(match[1])
+        yield tag, text[start + 4 : end]
+        start = end
 
 
-def fields_of(text: str, *, path: str = "") -> dict[str, str]:
-    """Return {tag: value} of a tag-length-value text, in its order. Raises as split(), and Repeated."""
-    found: dict[str, str] = {}
-    for tag, value in split(text, path=path):
-        if tag in found:
-            raise Repeated("this tag stands there twice", path=f"{path}.{tag}".strip("."))
-        found[tag] = value
-    return found
+# What parseInt reads from at most two characters; a minus is left out on purpose.
+LOOSE_LENGTH = re.compile(
+    r"[ \t\n\v\f\r\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]?\+?([0-9]{1,2})"
+)
