@@ -13,3 +13,8 @@ from django.core.wsgi import get_wsgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "vinflow.project.settings")
 
 application = get_wsgi_application()
+
+# isort: split
+from vinflow.project.starting import refuse_a_bad_start  # noqa: E402 - it needs the loaded applications
+
+refuse_a_bad_start()
