@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -70,6 +71,16 @@ class DemoHome:
         """Whole seconds by which the site's clock is moved; absent: not at all."""
         return self.folder / "clock-offset"
 
+    @property
+    def env_file(self) -> Path:
+        """The running site's settings: with VINFLOW_ENV_FILE naming it, `vinflow balance payer` reads its books."""
+        return self.folder / "demo.env"
+
+    def keep_environment(self, environment: Mapping[str, str]) -> None:
+        """Write the site's settings down, for its owner's eyes only: there are secrets among them."""
+        lines = [f"{name}={value}\n" for name, value in environment.items() if name != "VINFLOW_ENV_FILE"]
+        _write_privately(self.env_file, "".join(lines))
+
     def log(self, name: str) -> Path:
         """Where a part of the demonstration writes its log."""
         return self.folder / f"{name}.log"
@@ -89,10 +100,14 @@ class DemoHome:
             return _Kept(**json.loads(file.read_text("utf-8")))
         except (OSError, ValueError, TypeError):
             kept = _Kept.new()
-            file.unlink(missing_ok=True)
-            with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
-                json.dump(asdict(kept), out, indent=2)
+            _write_privately(file, json.dumps(asdict(kept), indent=2))
             return kept
+
+
+def _write_privately(file: Path, text: str) -> None:
+    file.unlink(missing_ok=True)  # an older file may be open to others
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as out:
+        out.write(text)
 
 
 def _password() -> str:

@@ -56,15 +56,17 @@ def running_demo(
     protocol: open-api or hosted. database_url: in place of the SQLite file in the home. say: hears each step.
     Raises ClickException with the last words of a part that does not start.
     """
-    environment = {**os.environ, **home.environment(), **_fixed_settings(site_port, sandbox_port)}
-    environment["DATABASE_URL"] = database_url or home.database_url
+    ours = {**home.environment(), **_fixed_settings(site_port, sandbox_port)}
+    ours["DATABASE_URL"] = database_url or home.database_url
     say("starting the stand-in Bakong")
     with _start_sandbox(home, sandbox_port) as sandbox:
         say("preparing the site's database")
-        os.environ.update(environment)
+        os.environ.update(ours)
         prepare_database(home.passwords)
         _wait(sandbox, sandbox_port)
-        environment |= _credentials(sandbox, protocol)
+        ours |= _credentials(sandbox, protocol)
+        home.keep_environment(ours)
+        environment = {**os.environ, **ours}
         say("starting the site")
         with _start_site(home, site_port, environment) as site:
             _wait(site, site_port)

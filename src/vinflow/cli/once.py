@@ -71,7 +71,8 @@ def go_once(
         except (Stopped, click.ClickException) as error:
             step = error.step if isinstance(error, Stopped) else "starting the demonstration"
             why = error.why if isinstance(error, Stopped) else error.message
-            console.print(f"[bold red]Stopped at: {step}[/bold red]\n{why}", highlight=False)
+            console.print(f"Stopped at: {step}", style="bold red")
+            console.print(why, markup=False, highlight=False, soft_wrap=True)
             if as_json:
                 click.echo(json.dumps({"status": "stopped", "step": step, "why": why}))
             return 1
