@@ -94,11 +94,14 @@ class Sandbox:
         self.email = EMAIL
         self.environment = environment
         self.merchant_md5 = hashlib.md5(account.encode(), usedforsecurity=False).hexdigest()
+        self._start_settings = settings or Switches()
+        self._store = Store(database)
+        if secret is None:  # a file keeps its key, so that tokens given out before a restart stay good
+            secret = self._store.get("meta", "secret", str)
         if secret is None:
             secret = hashlib.sha256(f"vinflow sandbox {seed}".encode()).hexdigest()
         self._secret = secret.encode() if isinstance(secret, str) else secret
-        self._start_settings = settings or Switches()
-        self._store = Store(database)
+        self._store.put("meta", "secret", self._secret.decode("latin-1"))
         self._forget()
         self._load()
         self.token = self.issue_token(email=self.email)
@@ -178,6 +181,7 @@ class Sandbox:
             self._forget()
             self._drawn = drawn
             self._store.put("meta", "drawn", drawn)
+            self._store.put("meta", "secret", self._secret.decode("latin-1"))
             self._load()
             self.add_email(self.email)
 
@@ -507,6 +511,17 @@ class Sandbox:
         """Return the visible transfer of a payment instruction."""
         return self.seen(self._by_instruction.get(reference))
 
+    def any_by_hash(self, hash_: str) -> Transfer | None:
+        """Return the transfer of a full hash, whether the API shows it yet or not: the payer knows it at once."""
+        with self.lock:
+            return self._by_hash.get(hash_.lower())
+
+    @staticmethod
+    def md5_of(text: str) -> str:
+        """Return the name Bakong knows a KHQR by: the MD5 of its text, the guide's scheme left out."""
+        bare = text.strip().removeprefix("khqr://")
+        return hashlib.md5(bare.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+
     def is_paid(self, md5: str) -> bool:
         """Whether a transfer for this QR has succeeded, visible or not."""
         with self.lock:
@@ -580,7 +595,7 @@ class Sandbox:
         with self.lock:
             read = self.read_qr(qr, expired_too=late)
             text = qr.strip().removeprefix("khqr://")
-            md5 = hashlib.md5(text.encode(), usedforsecurity=False).hexdigest()
+            md5 = self.md5_of(text)
             if not again and not fail and self.is_paid(md5):
                 raise AlreadyPaid("this KHQR has been paid")
             if not self.switches.any_receiver and self.find_account(read.bakong_account_id) is None:

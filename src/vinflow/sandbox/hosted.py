@@ -44,7 +44,7 @@ def generate_deeplink_by_qr(sandbox: Sandbox, body: Any, merchant_md5: str, base
     if body.get("currency") not in ("USD", "KHR"):
         return _invalid("currency must be USD or KHR")
     currency, amount = Currency(body["currency"]), body.get("amount")
-    if type(amount) not in (int, Decimal):
+    if not isinstance(amount, (int, Decimal)) or isinstance(amount, bool):
         return _invalid("amount must be a number")
     try:
         money = Money.from_decimal(Decimal(amount), currency)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from vinflow.sandbox.answers import Answer, Request, redirect
+from vinflow.sandbox.answers import Answer, Request, json_answer, redirect
 from vinflow.sandbox.bank import Sandbox
+from vinflow.sandbox.control_desk import answer_control, may_control
 from vinflow.sandbox.front import answer_api
+from vinflow.sandbox.phone_desk import PhoneDesk
 
 __all__ = ["Site"]
 
@@ -29,7 +31,7 @@ class Site:
         self.control = control
         self.secret = secret
         self.open_address = open_address
-        self.phone = phone
+        self.phone = PhoneDesk(sandbox, secret=secret, open_address=open_address) if phone else None
 
     def is_slow(self, request: Request) -> bool:
         """Whether a request needs a thread of its own: a picture has to be read."""
@@ -40,6 +42,13 @@ class Site:
         path = request.path
         if path.startswith("/v1/"):
             return answer_api(self.sandbox, request)
-        if path == "/" and self.phone:
-            return redirect("/phone")
+        if self.control and (path == "/_control" or path.startswith("/_control/")):
+            if not may_control(request, secret=self.secret, open_address=self.open_address):
+                return json_answer({"error": "not allowed", "code": 403}, 403)
+            return answer_control(self.sandbox, request)
+        if self.phone is not None:
+            if path == "/":
+                return redirect("/phone")
+            if path == "/phone" or path.startswith(("/phone/", "/d/")):
+                return self.phone.answer(request)
         return answer_api(self.sandbox, request)
