@@ -20,6 +20,8 @@ __all__ = [
     "ended",
     "payment_completed",
     "payment_ended",
+    "review_decided",
+    "review_item_decided",
     "review_item_opened",
     "review_opened",
 ]
@@ -31,6 +33,7 @@ CHANNEL = "vinflow_payments"  # PostgreSQL LISTEN/NOTIFY; the text is the paymen
 payment_completed = Signal()  # payment=, transfer=
 payment_ended = Signal()  # payment=
 review_item_opened = Signal()  # item=
+review_item_decided = Signal()  # item=
 
 
 def completed(payment: Payment, transfer: Transfer) -> None:
@@ -53,6 +56,13 @@ def review_opened(item: ReviewItem) -> None:
     log.warning("review item opened", extra={"subject": item.subject, "reasons": item.reasons})
     reference = item.payment.transaction_id if item.payment else ""
     _later(review_item_opened, reference, item=item)
+
+
+def review_decided(item: ReviewItem) -> None:
+    """Announce a decision of the review desk."""
+    log.info("review item decided", extra={"subject": item.subject, "decision": str(item.decision)})
+    reference = item.payment.transaction_id if item.payment else ""
+    _later(review_item_decided, reference, item=item)
 
 
 def _later(signal: Signal, reference: str, **what: Any) -> None:

@@ -9,22 +9,27 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from django.conf import settings
 from django.db import connection
 
-__all__ = ["aligned", "from_epoch", "in_ms", "now"]
+__all__ = ["aligned", "from_epoch", "in_ms", "now", "used"]
 
 ALIGN_EVERY_S = 60.0
 _lock = threading.Lock()
 _drift_s = 0.0
 _aligned_at: float | None = None
+_source: Callable[[], datetime] | None = None
 
 
 def now() -> datetime:
     """Return the present moment, aware, in UTC."""
+    if _source is not None:
+        return _source()
     return datetime.fromtimestamp(time.time() + _drift_s + _moved_s(), UTC)
 
 
@@ -35,7 +40,7 @@ def aligned() -> datetime:
     difference; SQLite shares ours. A read that takes over a second is not believed.
     """
     global _drift_s, _aligned_at
-    if connection.vendor == "postgresql":
+    if _source is None and connection.vendor == "postgresql":
         with _lock:
             if _aligned_at is None or time.monotonic() - _aligned_at > ALIGN_EVERY_S:
                 before = time.time()
@@ -47,6 +52,17 @@ def aligned() -> datetime:
                     _drift_s = theirs - (before + took / 2)
                 _aligned_at = time.monotonic()
     return now()
+
+
+@contextmanager
+def used(source: Callable[[], datetime]) -> Iterator[None]:
+    """Take the time from `source` inside the body: for tests and the simulator, which own their time."""
+    global _source
+    before, _source = _source, source
+    try:
+        yield
+    finally:
+        _source = before
 
 
 def _moved_s() -> float:

@@ -33,7 +33,7 @@ from vinflow.payments.matching import (
 from vinflow.payments.models import Attempt, Fate, Payment, PaymentSettings, ReviewItem, Transfer
 from vinflow.payments.states import Status
 
-__all__ = ["process_inbox", "process_transfer", "store_found"]
+__all__ = ["adopt_claim", "file_claim", "process_inbox", "process_transfer", "store_found"]
 
 log = logging.getLogger(__name__)
 
@@ -59,25 +59,13 @@ def store_found(*, attempt: Attempt, found: Found, asked_at: datetime, at: datet
                 at=at,
             )
         return None
-    money = reported_money(reported.amount, reported.currency)
     values: dict[str, Any] = {
         "attempt": attempt,
         "payment_id": attempt.payment_id,
         "environment": attempt.environment,
-        "amount_text": "" if reported.amount is None else str(reported.amount)[:60],
-        "amount_minor": None if money is None else money.minor,
-        "currency": reported.currency[:10],
-        "from_account": (reported.from_account or "")[:100],
-        "to_account": (reported.to_account or "")[:100],
-        "sent_at": reported.created_at,
-        "acknowledged_at": reported.acknowledged_at,
-        "tracking_status": (reported.tracking_status or "")[:40],
-        "external_ref": (reported.external_ref or "")[:100],
-        "instruction_ref": (reported.instruction_ref or "")[:100],
-        "bill_number": str(_evidence(found).get("bill_number") or "")[:64],
-        "raw": _evidence(found),
         "asked_at": asked_at,
         "stored_at": at,
+        **_facts(found),
     }
     with transaction.atomic(durable=True):
         known = Transfer.objects.filter(hash=reported.hash).first()
@@ -100,16 +88,85 @@ def store_found(*, attempt: Attempt, found: Found, asked_at: datetime, at: datet
         return known
 
 
+def _facts(found: Found) -> dict[str, Any]:
+    """Return what a transfer reports of itself, as the columns of its row."""
+    reported = found.transfer
+    money = reported_money(reported.amount, reported.currency)
+    return {
+        "amount_text": str(reported.amount)[:60],
+        "amount_minor": None if money is None else money.minor,
+        "currency": reported.currency[:10],
+        "from_account": (reported.from_account or "")[:100],
+        "to_account": (reported.to_account or "")[:100],
+        "sent_at": reported.created_at,
+        "acknowledged_at": reported.acknowledged_at,
+        "tracking_status": (reported.tracking_status or "")[:40],
+        "external_ref": (reported.external_ref or "")[:100],
+        "instruction_ref": (reported.instruction_ref or "")[:100],
+        "bill_number": str(_evidence(found).get("bill_number") or "")[:64],
+        "raw": _evidence(found),
+    }
+
+
+def file_claim(*, payment: Payment, found: Found, named: str, at: datetime) -> ReviewItem:
+    """Open the review item of a transfer that a payer named and no QR of theirs brought.
+
+    Nothing is booked and the hash stays free: whoever really paid may still be found by their own
+    QR, whatever a stranger claims. Two people decide; `adopt_claim` makes the row when they credit.
+    """
+    attempt = payment.attempts.order_by("-number").first()
+    assert attempt is not None  # a payment with an address has a QR
+    return _open_item(
+        subject=f"claim:{found.transfer.hash}:{payment.transaction_id}"[:160],
+        attempt=attempt,
+        reasons=[Reason.CLAIMED_BY_HASH],
+        evidence={
+            "named": named,
+            "hash": found.transfer.hash,
+            "facts": plain(_facts(found)),
+            "asked_at": plain(at),
+        },
+        at=at,
+    )
+
+
+def adopt_claim(item: ReviewItem, *, at: datetime) -> Transfer | None:
+    """Make the transfer of a claim that people are about to credit; inside their transaction.
+
+    None where the hash has been seen meanwhile: then it belongs to whoever it was found for.
+    """
+    if item.attempt is None or Transfer.objects.filter(hash=item.evidence["hash"]).exists():
+        return None
+    facts = dict(item.evidence["facts"])
+    for name in ("sent_at", "acknowledged_at"):
+        facts[name] = datetime.fromisoformat(facts[name]) if facts[name] else None
+    return Transfer.objects.create(
+        hash=item.evidence["hash"],
+        attempt=item.attempt,
+        payment_id=item.attempt.payment_id,
+        environment=item.attempt.environment,
+        asked_at=datetime.fromisoformat(item.evidence["asked_at"]),
+        stored_at=at,
+        processed_at=at,
+        fate=Fate.IN_REVIEW,
+        reasons=[Reason.CLAIMED_BY_HASH.value],
+        **facts,
+    )
+
+
+def plain(value: Any) -> Any:
+    """Return a value fit for a JSON column: decimals and moments as text, never as float."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, Decimal) else value
+
+
 def _evidence(found: Found) -> dict[str, Any]:
-    """Return the answer as it came, fit for a JSON column: decimals as text, never as float."""
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {str(key): plain(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(item) for item in value]
-        return str(value) if isinstance(value, Decimal) else value
-
+    """Return the transfer as it was answered."""
     return dict(plain(found.transfer.raw))
 
 

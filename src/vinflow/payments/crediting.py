@@ -7,7 +7,6 @@ stored and matched before this module is reached: no lock here waits on a networ
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 
@@ -16,7 +15,16 @@ from vinflow.payments import announcing, conf
 from vinflow.payments.errors import AlreadyCompleted
 from vinflow.payments.models import Attempt, Fate, Payment, Transfer
 from vinflow.payments.states import Event, Status
-from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, external_ref, suspense_ref, user_ref
+from vinflow.wallet.entries import (
+    AccountRef,
+    Entry,
+    bakong_ref,
+    credit,
+    debit,
+    external_ref,
+    suspense_ref,
+    user_ref,
+)
 from vinflow.wallet.posting import post
 
 __all__ = ["book_to_suspense", "credit_transfer", "entry_source", "lock_for_transfer"]
@@ -54,26 +62,45 @@ def credit_transfer(*, transfer_id: int, late: bool, at: datetime) -> Payment:
 
 
 def credit_locked(
-    payment: Payment, attempt: Attempt, transfer: Transfer, *, late: bool, at: datetime
+    payment: Payment,
+    attempt: Attempt,
+    transfer: Transfer,
+    *,
+    late: bool,
+    at: datetime,
+    money: Money | None = None,
+    debit_from: AccountRef | None = None,
 ) -> Payment:
-    """Credit with the three rows already locked by the caller's transaction."""
+    """Credit with the three rows already locked by the caller's transaction.
+
+    money, debit_from: what is given and where it stands now, for a decision of the review desk;
+    left out, it is the payment's own amount, straight from the receiving account.
+    """
     if transfer.fate == Fate.CREDITED:
         return payment
     if payment.status == Status.COMPLETED:
         raise AlreadyCompleted(f"{payment.transaction_id} was paid by another transfer")
     # The transfer first: the database completes a payment only on the evidence of a credited one.
-    transfer.fate, transfer.processed_at, transfer.booked_receiver = Fate.CREDITED, at, attempt.receiver
+    transfer.fate, transfer.booked_receiver = Fate.CREDITED, attempt.receiver
+    transfer.processed_at = transfer.processed_at or at
     transfer.save(update_fields=["fate", "processed_at", "booked_receiver"])
     payment.advance(Event.MONEY_MATCHED, at=at, late=late)
-    give(
-        payment, transfer, payment.money, debit_from=bakong_ref(attempt.receiver, payment.environment), at=at
-    )
+    source = debit_from or bakong_ref(attempt.receiver, payment.environment)
+    give(payment, transfer, money or payment.money, debit_from=source, at=at)
     Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
     announcing.completed(payment, transfer)
     return payment
 
 
-def give(payment: Payment, transfer: Transfer, money: Money, *, debit_from: Any, at: datetime) -> None:
+def give(
+    payment: Payment,
+    transfer: Transfer,
+    money: Money,
+    *,
+    debit_from: AccountRef,
+    at: datetime,
+    purpose: str = "credit",
+) -> None:
     """Post the credit of a transfer: the user's wallet, or the host's own funds by its handler.
 
     With VINFLOW_FUNDS_HANDLER the journal is kept all the same and only the user's leg differs: it
@@ -88,7 +115,7 @@ def give(payment: Payment, transfer: Transfer, money: Money, *, debit_from: Any,
     post(
         Entry(
             source=entry_source(transfer),
-            purpose="credit",
+            purpose=purpose,
             lines=(debit(debit_from, money), credit(to, money)),
             memo=f"{payment.purpose} {payment.transaction_id}",
         ),

@@ -117,7 +117,7 @@ GUARDS: tuple[Guard, ...] = (
         "payments_transfer_final",
         "payments_transfer",
         "UPDATE",
-        "OLD.fate IN ('credited', 'returned', 'written_off') AND NEW.fate <> OLD.fate",
+        "OLD.fate IN ('credited', 'extra', 'returned', 'written_off') AND NEW.fate <> OLD.fate",
         "a decided transfer stays decided",
     ),
     Guard(
@@ -185,7 +185,7 @@ def _statements(vendor: str) -> list[tuple[str, str, str]]:
                 (
                     f"{table}_replace",
                     table,
-                    f"CREATE TRIGGER {table}_replace BEFORE INSERT ON {table} FOR EACH ROW "
+                    f"CREATE TRIGGER {table}_replace BEFORE INSERT ON {table} FOR EACH ROW "  # noqa: S608
                     f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {same}) "
                     "BEGIN SELECT RAISE(ABORT, 'UNIQUE constraint failed: a row with this name exists'); END",
                 )

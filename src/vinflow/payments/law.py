@@ -97,7 +97,7 @@ def _completed(environment: str) -> list[Breach]:
     """Compare completed payments with the credit entries of their transfers, one to one."""
     entries: dict[str, int] = defaultdict(int)
     sources = JournalEntry.objects.filter(
-        environment=environment, purpose__in=("credit", "credit_review"), source__startswith="transfer:"
+        environment=environment, purpose="credit", source__startswith="transfer:"
     ).values_list("source", flat=True)
     for source in sources:
         entries[source.removeprefix("transfer:")] += 1

@@ -221,10 +221,11 @@ class Attempt(models.Model):
 
 
 class Fate(models.TextChoices):
-    """What became of a transfer."""
+    """What became of a transfer. Extra: given to the payer, though the payment was paid already."""
 
     OPEN = "", "not yet decided"
     CREDITED = "credited", "credited"
+    EXTRA = "extra", "credited besides"
     IN_REVIEW = "in_review", "in review"
     RETURNED = "returned", "returned"
     WRITTEN_OFF = "written_off", "written off"
@@ -459,6 +460,8 @@ class PaymentSettings(models.Model):
     khr_auto_hourly_max = models.BigIntegerField(default=200_000_000)
     usd_auto_user_daily_max = models.BigIntegerField(default=2_000_000)
     khr_auto_user_daily_max = models.BigIntegerField(default=80_000_000)
+    usd_one_person_daily_max = models.BigIntegerField(default=10_000)
+    khr_one_person_daily_max = models.BigIntegerField(default=400_000)
     spending_stopped_at = models.DateTimeField(null=True, blank=True)
     spending_stopped_why = models.TextField(blank=True, default="")
     prior = models.JSONField(default=dict, blank=True)

@@ -38,6 +38,7 @@ COOL_DOWN_S: Final = 10.0  # between two looks at one md5, whoever asks
 SETTLE_S: Final = 3.0  # a transfer needs a moment to become visible after the payer's own word
 GRACE_S: Final = 120.0
 BATCH_MOST: Final = 50  # md5s in one list call
+CROWD: Final = 0.4  # a call for n QRs must be worth n to this power as much as a call for one
 # Where calls are shared, a check that hardly ever finds anything waits this long for company.
 LAST_PATIENCE_S: Final = 60.0
 TAIL_PATIENCE_S: Final = 900.0
@@ -64,6 +65,9 @@ class Look(StrEnum):
     LAST = "last"
     ORDINARY = "ordinary"
     TAIL = "tail"
+
+
+RANK: Final = {kind: rank for rank, kind in enumerate(Look)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +285,8 @@ def _rounded(price_s: float) -> float:
 
 @lru_cache(maxsize=512)
 def _price_of(prior: Prior, supply: float, floor_s: float) -> float:
-    """Return the lowest price, floor or dearer, at which a QR is expected to take no more calls than supplied.
+    """Return the lowest price, floor or dearer, at which a QR is expected to take no more calls than
+    supplied.
 
     Where no price makes it so few, the lowest that makes them fewest: a dearer call would save nothing.
     """
@@ -299,10 +304,17 @@ def _price_of(prior: Prior, supply: float, floor_s: float) -> float:
 
 @lru_cache(maxsize=512)
 def _calls_at(prior: Prior, step: int) -> float:
-    """Return the calls planned for a new QR at PRICE_STEP to this power, its own price being spread around it."""
+    """Return the calls planned for a new QR at PRICE_STEP to this power, its own price being spread around
+    it.
+    """
     edge = round(math.log(PRICE_SPREAD) / math.log(PRICE_STEP))
     prices = (PRICE_STEP ** (step + off) for off in (-edge, 0, edge))
     return sum(plan(prior, float(p), 600.0 + GRACE_S).calls[0] for p in prices) / 3
+
+
+def together(pressure: Pressure) -> int:
+    """Return how many QRs one call can serve now."""
+    return min(max(pressure.open, 1), BATCH_MOST) if pressure.batch_open else 1
 
 
 def price(pressure: Pressure, *, prior: Prior) -> float:
@@ -319,17 +331,18 @@ def price(pressure: Pressure, *, prior: Prior) -> float:
         return _rounded(pressure.floor_s)
     # The set-aside call of an open QR is there for it too: it returns when the QR is found paid.
     supply = (max(pressure.free_calls - pressure.reserve, 0) + max(pressure.open, 0)) / waiting
+    # Calls fall as the root of the price, and a call for n carries n: so many more looks may be planned.
+    supply *= together(pressure) ** (1 - (1 - CROWD) / 2)
     return _price_of(prior, round(supply, 2), pressure.floor_s)
 
 
-def share(pressure: Pressure, *, prior: Prior) -> float:
-    """Return what asking about one QR must be worth: the price, or its part where QRs travel together.
+def worth(pressure: Pressure, *, prior: Prior) -> float:
+    """Return the debt that the QRs of one call must owe between them: the price, more for a fuller call.
 
-    n QRs in one call pay the root of n prices together, not one: a shop with two hundred QRs open can afford
-    to be quick with a fifth of a call each, and still Bakong is not asked fifty times as eagerly.
+    n QRs in one call pay the root of n prices, not one: a shop with two hundred QRs open can afford to be
+    quick with a fifth of a call each, and still Bakong is not asked fifty times as eagerly.
     """
-    together = min(max(pressure.open, 1), BATCH_MOST) if pressure.batch_open else 1
-    return price(pressure, prior=prior) / math.sqrt(together)
+    return float(price(pressure, prior=prior) * together(pressure) ** CROWD)
 
 
 def confirmable(pressure: Pressure) -> int | None:
@@ -340,8 +353,8 @@ def confirmable(pressure: Pressure) -> int | None:
 def may_ask(watched: Watched, pressure: Pressure, *, at: float) -> bool:
     """Return whether the quota has a call for this QR now, whatever it is worth.
 
-    The last check always has: it was set aside. The first look at a QR and a payer's "I have paid" may take the
-    reserve; every other look leaves it.
+    The last check always has: it was set aside. The first look at a QR and a payer's "I have paid" may take
+    the reserve; every other look leaves it.
     """
     free = pressure.free_calls
     if free is None or due_kind(watched, at=at) is Look.LAST:
@@ -384,10 +397,10 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
     if earliest >= min(end, watched.last_look_at if not watched.last_look_done else end):
         return end
     belief = _belief(watched, prior, at)
-    asking = share(pressure, prior=prior)
-    if not pressure.batch_open:
-        asking *= _spread(watched)
     born = watched.shown_at
+    if together(pressure) > 1:
+        return _reaches(belief, born, worth(pressure, prior=prior) / together(pressure), earliest, end)
+    asking = price(pressure, prior=prior) * _spread(watched)
     best, best_cost = end, belief.owed(end - born) + asking
     if watched.last_look_done:
         # Nobody is expected any more: only the payer's word, or its echo, can make a look worth while.
@@ -418,12 +431,26 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
     return best
 
 
+def _reaches(belief: _Belief, born: float, owed: float, earliest: float, end: float) -> float:
+    """Return when the debt reaches this sum, between the two moments: debt only grows, so by halving."""
+    if belief.owed(end - born) < owed:
+        return end
+    low, high = earliest, end
+    while high - low > 0.05:
+        middle = (low + high) / 2
+        if belief.owed(middle - born) >= owed:
+            high = middle
+        else:
+            low = middle
+    return high if belief.owed(earliest - born) < owed else earliest
+
+
 def _spread(watched: Watched) -> float:
     """Return a factor between 0.8 and 1.25 that is this QR's own, and the same whenever it is asked for.
 
-    The best plan jumps as the price passes certain values (three looks rather than four), for all QRs together.
-    Near such a value both plans cost the same, so a little unevenness costs nothing, and the number of calls
-    follows the price smoothly. It also keeps QRs shown together from being asked about together.
+    The best plan jumps as the price passes certain values (three looks rather than four), for all QRs
+    together. Near such a value both plans cost the same, so a little unevenness costs nothing, and the number
+    of calls follows the price smoothly. It also keeps QRs shown together from being asked about together.
     """
     place = math.fmod(round(watched.shown_at * 1000) * GOLDEN, 1.0)
     return float(PRICE_SPREAD ** (2 * place - 1))
@@ -455,25 +482,66 @@ def pick(watched: Sequence[Watched], *, prior: Prior, pressure: Pressure, at: fl
     """Return the places of the QRs to ask about in one call now, first rank first; empty when no call is
     worth it.
 
-    One place where calls are single, up to 50 where the list call is open. A call is made for those whose
-    next look has come: last checks first, then by debt, tail checks at the end and only when affordable. A
-    list call has room, so it is filled with whoever else owes most.
+    Single calls: the one QR whose next look has come, a last check first, then the largest debt. List calls:
+    up to 50, last checks first, then by debt, when together they owe what the call is worth or one of them
+    can wait no longer. Tail checks come last, when affordable.
     """
-    due: list[tuple[int, float, int]] = []
-    riders: list[tuple[int, float, int]] = []
+    ranked: list[tuple[int, float, int]] = []
+    pressing = False
     tails = tail_affordable(pressure, prior=prior)
+    alone = together(pressure) == 1
     for place, one in enumerate(watched):
         kind = due_kind(one, at=at)
         if (kind is Look.TAIL and not tails) or _earliest(one, at) > at:
             continue
         owed = debt(one, prior=prior, at=at)
-        moment = next_look(one, prior=prior, pressure=pressure, at=at)
-        rank = (list(Look).index(kind), -owed, place)
-        if moment is not None and moment <= at:
-            due.append(rank)
-        elif kind is not Look.ORDINARY or owed > 0:
-            riders.append(rank)
-    if not due:
-        return []
-    chosen = sorted(due) + sorted(riders) if pressure.batch_open else sorted(due)[:1]
-    return [place for *_, place in chosen[:BATCH_MOST]]
+        if kind is not Look.ORDINARY or alone:
+            moment = next_look(one, prior=prior, pressure=pressure, at=at)
+            now = moment is not None and moment <= at
+            pressing = pressing or now
+            if not now and not pressure.batch_open:
+                continue
+        if owed > 0 or kind is not Look.ORDINARY:
+            ranked.append((RANK[kind], -owed, place))
+    ranked.sort()
+    chosen = ranked[: BATCH_MOST if pressure.batch_open else 1]
+    owed_together = -sum(owed for _, owed, _ in chosen)
+    if pressing or (not alone and owed_together >= worth(pressure, prior=prior)):
+        return [place for *_, place in chosen]
+    return []
+
+
+def next_call(watched: Sequence[Watched], *, prior: Prior, pressure: Pressure, at: float) -> float | None:
+    """Return the moment at which pick will name somebody, if nothing new is heard; None when it never will.
+
+    Single calls: the earliest next look. List calls: also the moment at which the debts together reach the
+    worth of a call, which is sooner than any of them alone would.
+    """
+    looks = [next_look(one, prior=prior, pressure=pressure, at=at) for one in watched]
+    moments = [m for m in looks if m is not None]
+    if not moments or together(pressure) == 1:
+        return min(moments, default=None)
+    if pick(watched, prior=prior, pressure=pressure, at=at):
+        return at
+    asking, last = worth(pressure, prior=prior), max(at, min(moments))
+    ready = [
+        (_earliest(one, at), one.shown_at, _belief(one, prior, at))
+        for one in watched
+        if due_kind(one, at=last) is not Look.TAIL
+    ]
+
+    def enough(moment: float) -> bool:
+        owed = sorted((b.owed(moment - born) for first, born, b in ready if first <= moment), reverse=True)
+        return sum(owed[:BATCH_MOST]) >= asking
+
+    # Debts only grow, so halving finds the moment, to a quarter of a second.
+    low, high = at, last
+    if not enough(high):
+        return high
+    while high - low > 0.25:
+        middle = (low + high) / 2
+        if enough(middle):
+            high = middle
+        else:
+            low = middle
+    return high

@@ -69,6 +69,11 @@ class Gateway(Protocol):
         """Return a link that opens the payer's app with this QR, "" when there is none."""
         ...
 
+    def find(self, name: str, money: Money) -> Outcome | None:
+        """Return what is known of a transfer by its hash, short hash or bank reference; None: no such
+        call in this dialect."""
+        ...
+
     def batch_open(self, at: datetime) -> bool:
         """Return whether one call may carry many handles now."""
         ...

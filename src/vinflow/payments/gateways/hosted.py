@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 
 from vinflow import khqr
 from vinflow.bakong import CannotTell, HostedClient, Outcome, Reason
+from vinflow.money import Money
 from vinflow.payments import budgeting, clock, conf
 from vinflow.payments.errors import GatewayUnavailable, NotConfigured
 from vinflow.payments.gateways import MadeQr, Order
@@ -84,6 +85,10 @@ class HostedGateway:
     def deeplink(self, qr_string: str, *, back_to: str) -> str:
         """Return "": the link came with the QR."""
         return ""
+
+    def find(self, name: str, money: Money) -> Outcome | None:
+        """Return None: this dialect knows a payment by the hash of its QR alone."""
+        return None
 
     def batch_open(self, at: datetime) -> bool:
         """Return False: this dialect has no list call."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from vinflow import khqr
 from vinflow.bakong import CannotTell, Client, Outcome, SourceInfo
+from vinflow.money import Money
 from vinflow.payments import budgeting, clock, conf
 from vinflow.payments.errors import NotConfigured
 from vinflow.payments.gateways import MadeQr, Order
@@ -97,6 +99,14 @@ class OpenApiGateway:
         url = urlsplit(answer.url)
         local = url.scheme == "http" and (url.hostname or "") in conf.deeplink_hosts()
         return answer.url if url.scheme == "https" or local else ""
+
+    def find(self, name: str, money: Money) -> Outcome | None:
+        """Return what is known of a transfer: 64 hex digits, 8 with the amount, or a bank's reference."""
+        if re.fullmatch(r"[0-9a-fA-F]{64}", name):
+            return self.client.check_hash(name.lower())
+        if re.fullmatch(r"[0-9a-fA-F]{8}", name):
+            return self.client.check_short_hash(name.lower(), money)
+        return self.client.check_external_ref(name)
 
     def batch_open(self, at: datetime) -> bool:
         """Return whether the md5 list is not known to be closed to our token."""

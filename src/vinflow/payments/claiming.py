@@ -1,0 +1,92 @@
+""" "I paid but it is not here": a payer names a transfer by its hash, short hash or bank reference.
+
+A transfer found by such a name belongs to no QR: a stranger's receipt fits amount, receiver and time
+just as well. So a claim credits by itself only when Bakong, asked for the payer's own QR, returns
+that very transfer. Anything else becomes a review item that two people decide (money rule 1).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from django.db import transaction
+
+from vinflow.bakong import CannotTell, Found, Outcome
+from vinflow.payments import budgeting, gateways, watching
+from vinflow.payments.budgeting import Pool
+from vinflow.payments.confirming import file_claim
+from vinflow.payments.models import Attempt, Payment, Transfer
+from vinflow.payments.states import Status
+
+__all__ = ["ClaimReport", "claim"]
+
+HASH = re.compile(r"[0-9a-fA-F]{64}")
+SHORT_HASH = re.compile(r"[0-9a-fA-F]{8}")
+REFERENCE = re.compile(r"[0-9A-Za-z._/-]{6,60}")
+QRS_ASKED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimReport:
+    """What became of a claim.
+
+    kind: credited, review (people look at it), none (Bakong knows no such transfer), known (it was
+    counted before), later (no call is free), slow (Bakong cannot tell), unreadable (no such name).
+    """
+
+    kind: Literal["credited", "review", "none", "known", "later", "slow", "unreadable"]
+
+
+def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
+    """Look for a transfer that a payer names for their own payment; return what became of it.
+
+    named: 64 or 8 hex digits, or the payer's bank's reference. The payer's own QRs are asked first,
+    newest first; only then is the name itself looked up, and what that finds goes to review.
+    """
+    name = named.strip()
+    if not (HASH.fullmatch(name) or SHORT_HASH.fullmatch(name) or REFERENCE.fullmatch(name)):
+        return ClaimReport("unreadable")
+    known = _known(name)
+    if known is not None:
+        own = known.payment_id == payment.pk and known.fate == "credited"
+        return ClaimReport("credited" if own else "known")
+    gateway = gateways.current()
+    for attempt in Attempt.objects.filter(payment=payment).order_by("-number")[:QRS_ASKED]:
+        Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=True).update(next_check_at=at)
+        leased = watching.claim(at=at, limit=1, ids=[attempt.pk])
+        if not leased:
+            continue
+        outcome = watching.ask(leased, pool=Pool.CLAIM, at=at, gateway=gateway)[attempt.pk]
+        payment.refresh_from_db()
+        if payment.status == Status.COMPLETED:
+            return ClaimReport("credited")
+        if isinstance(outcome, Found):
+            return ClaimReport("review")
+        if isinstance(outcome, CannotTell):
+            return ClaimReport("later" if outcome.reason in ("budget", "quota") else "slow")
+    found = _look_up(name, payment, gateway)
+    if isinstance(found, Found):
+        with transaction.atomic(durable=True):
+            file_claim(payment=payment, found=found, named=name, at=at)
+        return ClaimReport("review")
+    if isinstance(found, CannotTell):
+        return ClaimReport("later" if found.reason in ("budget", "quota") else "slow")
+    return ClaimReport("none")
+
+
+def _known(name: str) -> Transfer | None:
+    """Return a transfer we have already that goes by this name."""
+    if HASH.fullmatch(name):
+        return Transfer.objects.filter(hash=name.lower()).first()
+    if SHORT_HASH.fullmatch(name):
+        return Transfer.objects.filter(hash__startswith=name.lower()).first()
+    return Transfer.objects.filter(external_ref=name).first()
+
+
+def _look_up(name: str, payment: Payment, gateway: gateways.Gateway) -> Outcome | None:
+    """Ask Bakong for a transfer by its own name; None where the dialect has no such question."""
+    with budgeting.asking(pool=Pool.CLAIM, payment=payment, principal=payment.principal):
+        return gateway.find(name, payment.money)
