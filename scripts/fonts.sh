@@ -4,7 +4,8 @@
 #   sh scripts/fonts.sh        needs npm, and Python with fonttools and brotli (requirements/dev.txt)
 #
 # Kantumruy Pro sets Khmer on every page: the Khmer block, the joiners and the dotted circle.
-# Nunito Sans sets the name and the amount on the KHQR card: printable ASCII, because tags 54 and 59 hold no more.
+# Nunito Sans sets the name and the amount on the KHQR card (tags 54 and 59 hold printable ASCII), and Latin text on
+# devices without a system face of their own: ASCII and the few marks of our sentences.
 set -eu
 
 KANTUMRUY=5.3.0
@@ -28,7 +29,7 @@ subset() { # family, file in the package, letters, file here
 for weight in 400 700; do
     subset kantumruy-pro "kantumruy-pro-khmer-$weight-normal.woff2" \
         "U+1780-17FF,U+19E0-19FF,U+200C-200D,U+25CC" "kantumruy-pro-khmer-$weight.woff2"
-    subset nunito-sans "nunito-sans-latin-$weight-normal.woff2" "U+0020-007E" "nunito-sans-ascii-$weight.woff2"
+    subset nunito-sans "nunito-sans-latin-$weight-normal.woff2" "U+0020-007E,U+00A0,U+00B7,U+2013,U+2014,U+2019,U+2022,U+2026,U+2212" "nunito-sans-latin-$weight.woff2"
 done
 cp node_modules/@fontsource/kantumruy-pro/LICENSE "$out/OFL-Kantumruy-Pro.txt"
 cp node_modules/@fontsource/nunito-sans/LICENSE "$out/OFL-Nunito-Sans.txt"

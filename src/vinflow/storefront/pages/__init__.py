@@ -1,0 +1,1 @@
+"""The pages, a module each: translate in, one call, translate out."""

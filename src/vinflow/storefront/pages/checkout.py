@@ -1,0 +1,386 @@
+"""The checkout: one address for one payment, the right page for every state of it.
+
+Nothing here calls Bakong by existing. "I have paid" may, within the claims purse; a tap on the app
+button asks for the link once; everything else reads rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import datetime
+from functools import wraps
+from typing import Any, Final
+
+from django.contrib.auth.decorators import login_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST, require_safe
+
+from vinflow import khqr
+from vinflow.money import format_money
+from vinflow.payments import canceling, clock, linking, opening, queries, settings_store, watching
+from vinflow.payments import conf as payments_conf
+from vinflow.payments.errors import IllegalTransition, OpeningRefused
+from vinflow.payments.models import Payment
+from vinflow.payments.queries import Checkout
+from vinflow.payments.schedule import Signal
+from vinflow.storefront import conf, formats
+from vinflow.storefront.pages.adding import refusal
+from vinflow.storefront.pages.errors import not_found, too_fast
+from vinflow.storefront.pictures import QrPicture, on_page
+from vinflow.storefront.throttle import wait_s
+from vinflow.storefront.words import say
+
+__all__ = [
+    "cancel",
+    "check",
+    "checkout",
+    "events_off",
+    "open_app",
+    "owned",
+    "picture",
+    "renew",
+    "signal",
+    "status",
+]
+
+CHECK_EVERY_S = 5
+RELOAD_S = 15  # without a script
+FORWARD_S = 5  # a success is shown this long before the dashboard
+OPEN_STATES = ("pending", "confirming")
+
+View = Callable[..., HttpResponse]
+
+TITLES: Final = {
+    "pending": "Pay with KHQR",
+    "confirming": "Time is up – checking one last time",
+    "completed": "Payment received",
+    "late": "Late payment received",
+    "review": "We are checking your payment",
+    "expired": "This QR has expired",
+    "failed": "The payment was not completed",
+    "canceled": "Payment canceled",
+}
+ANNOUNCED: Final = {
+    "confirming": ("Time is up. Checking for your payment.", "assertive"),
+    "completed": ("Payment received. {amount} added to your wallet.", "assertive"),
+    "late": ("Late payment received. {amount} added to your wallet.", "assertive"),
+    "review": ("Your payment is being checked by our team.", "assertive"),
+    "expired": ("The QR has expired. You can make a new one.", "assertive"),
+    "failed": ("The payment was not completed.", "assertive"),
+    "canceled": ("Payment canceled.", "polite"),
+    "pending": ("New QR ready. {time} to pay.", "polite"),
+}
+
+
+def owned(view: View) -> View:
+    """Hand the payer's own payment to a view; anybody else's, and none, are the same 404."""
+
+    @wraps(view)
+    def guarded(request: HttpRequest, reference: str, **rest: Any) -> HttpResponse:
+        payment = queries.payment_for(request.user, reference)
+        if payment is None:
+            if wants_json(request):
+                return JsonResponse({"error": "not_found"}, status=404, headers={"Cache-Control": "no-store"})
+            return not_found(request)
+        return view(request, payment, **rest)
+
+    return guarded
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether the page's script asks, or a browser that wants a page."""
+    return "application/json" in request.headers.get("Accept", "")
+
+
+def signed_in(view: View) -> View:
+    """Like login_required; a script is told 401 in JSON instead of being led to a form."""
+    page = login_required(view)
+
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if wants_json(request) and not request.user.is_authenticated:
+            login = reverse("account_login")
+            return JsonResponse(
+                {"error": "signed_out", "login_url": login}, status=401, headers={"Cache-Control": "no-store"}
+            )
+        answer = page(request, *args, **kwargs)
+        patch_vary_headers(answer, ["Accept", "Cookie"])
+        return answer
+
+    return guarded
+
+
+def revision(co: Checkout) -> str:
+    """Return a short mark that changes whenever the page should be drawn anew.
+
+    The page compares it with its own and fetches itself when they differ; so a new QR in another
+    tab, a review or a failed try all arrive by the same road as a payment.
+    """
+    parts = (
+        co.state,
+        co.late,
+        co.late_held,
+        co.number,
+        co.paid,
+        co.delayed,
+        co.slow,
+        co.try_failed,
+        co.can_cancel,
+        co.can_renew,
+    )
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
+
+
+def picture_of(co: Checkout, *, disc: bool) -> QrPicture:
+    """Return the QR of the attempt that is shown."""
+    title = say(
+        "KHQR code to pay {amount} to {merchant}, transaction {ref}",
+        amount=format_money(co.money),
+        merchant=co.merchant_name,
+        ref=co.reference,
+    )
+    return on_page(co.qr_string, title=title, sign=co.money.currency if disc else None)
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_safe
+@owned
+def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Show the payment as it stands."""
+    at = clock.now()
+    co = queries.checkout(payment, at=at)
+    fresh = co.state == "completed" and payment.seen_at is None
+    if fresh:
+        queries.mark_seen(payment, at=at)
+    name = "late" if co.state == "completed" and co.late else str(co.state)
+    amount = format_money(co.paid or co.money)
+    text, mode = ANNOUNCED[name]
+    time = formats.span(co.remaining_ms)
+    context: dict[str, Any] = {
+        "payment": payment,
+        "co": co,
+        "paid": co.paid or co.money,
+        "revision": revision(co),
+        "title": say(TITLES[name]),
+        "state_template": f"storefront/checkout/{co.state}.html",
+        "announce": {"text": say(text).format(amount=amount, time=time), "mode": mode},
+        "said": request.GET.get("said", ""),
+        "said_line": said_line(request.GET.get("said", ""), request.GET.get("s", ""), co),
+        "artwork": conf.artwork(),
+        "forward": FORWARD_S if fresh else 0,
+        "reload_s": RELOAD_S if co.state in OPEN_STATES and request.GET.get("reload") != "off" else 0,
+    }
+    if co.state == "pending":
+        settings = settings_store.current()
+        context["qr"] = picture_of(co, disc=settings.disc_enabled)
+        context["deeplink"] = settings.deeplink_enabled
+        context["app_address"] = co.deeplink or reverse("storefront:open", args=[payment.transaction_id])
+        context["picture_name"] = picture_name(payment)
+    return render(request, "storefront/checkout.html", context)
+
+
+def said_line(kind: str, seconds: str, co: Checkout) -> str:
+    """Return the sentence that a check ends in, for a page without a script; "" for any other word."""
+    if kind == "none" and co.checked_at:
+        return say("No payment seen yet. Checked at {time}.", time=formats.exact(co.checked_at))
+    if kind == "wait" and seconds.isascii() and seconds.isdigit() and len(seconds) < 4:
+        return say("You can check again in {seconds} seconds.", seconds=int(seconds))
+    if kind == "later" and co.next_check_at:
+        return later_sentence(co.next_check_at)
+    if kind == "slow":
+        return say("The bank network answers slowly. If you have paid, do not pay again.")
+    return ""
+
+
+def later_sentence(at: datetime) -> str:
+    """Return when the bank is asked again: a clock time within a day, with the date else."""
+    return say("We will ask the bank again at {time}. You do not need to stay here.", time=formats.hour(at))
+
+
+def picture_name(payment: Payment) -> str:
+    """Return the file name of the saved picture: KHQR-<reference>-<amount><currency>.png."""
+    return f"KHQR-{payment.transaction_id}-{payment.money.plain}{payment.currency}.png"
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_GET
+@owned
+def status(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Answer the page's own question with what is stored; the bank is not asked."""
+    at = clock.now()
+    co = queries.checkout(payment, at=at)
+    return JsonResponse(status_body(co, payment, at), headers={"Cache-Control": "no-store"})
+
+
+def status_body(co: Checkout, payment: Payment, at: datetime) -> dict[str, Any]:
+    """Return the status address's answer as plain values."""
+    return {
+        "state": str(co.state),
+        "late": co.late,
+        "revision": revision(co),
+        "amount": co.money.plain,
+        "currency": str(co.money.currency),
+        "paid_amount": co.paid.plain if co.paid else None,
+        "balance": co.balance.plain if co.balance else None,
+        "expires_at": formats.iso_utc(co.expires_at),
+        "server_time": formats.iso_utc(at),
+        "remaining_ms": co.remaining_ms,
+        "poll_after_ms": co.poll_after_ms,
+        "checked_at": formats.iso_utc(co.checked_at) if co.checked_at else None,
+        "delayed": co.delayed,
+        "try_failed": co.try_failed,
+        "can_cancel": co.can_cancel,
+        "can_renew": co.can_renew,
+        "receipt_url": reverse("storefront:receipt", args=[payment.transaction_id])
+        if co.state == "completed"
+        else None,
+    }
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_POST
+@owned
+def check(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """ "I have paid": ask, at most once in five seconds for a payment, and always say what came of it."""
+    at = clock.now()
+    wait = wait_s(f"check:{payment.transaction_id}", every_s=CHECK_EVERY_S, at=at)
+    if wait:
+        return _check_answer(request, payment, "wait", wait, at, status_code=429)
+    report = watching.check_payment(payment=payment, at=at)
+    return _check_answer(request, payment, report.kind, report.wait_s, report.at)
+
+
+def _check_answer(
+    request: HttpRequest, payment: Payment, kind: str, wait: int, at: datetime, *, status_code: int = 200
+) -> HttpResponse:
+    if not wants_json(request):
+        address = reverse("storefront:checkout", args=[payment.transaction_id])
+        return _see_other(f"{address}?said={kind}" + (f"&s={wait}" if kind == "wait" else ""))
+    texts = {
+        "none": lambda: say("No payment seen yet. Checked at {time}.", time=formats.exact(at)),
+        "wait": lambda: say("You can check again in {seconds} seconds.", seconds=wait),
+        "later": lambda: later_sentence(at),
+        "slow": lambda: say("The bank network answers slowly. If you have paid, do not pay again."),
+    }
+    text = texts[kind]() if kind in texts else ""
+    answer = JsonResponse({"kind": kind, "text": text, "wait_s": wait}, status=status_code)
+    answer["Cache-Control"] = "no-store"
+    if status_code == 429:
+        answer["Retry-After"] = str(wait)
+    return answer
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_POST
+@owned
+def renew(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Make a new QR for the same payment at the same address; the old one stays watched."""
+    wait = wait_s(f"renew:{payment.transaction_id}", every_s=3, at=clock.now())
+    if wait:  # a second press: the first has made the QR, or is about to
+        return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
+    try:
+        opening.renew_qr(payment=payment, at=clock.now())
+    except OpeningRefused as error:
+        if error.code == "not_open":
+            return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
+        told = refusal(error)
+        return render(
+            request, "storefront/errors/refused.html", {"refused": told, "payment": payment}, status=409
+        )
+    return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_POST
+@owned
+def cancel(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Withdraw the payment for its payer; a QR that was shown stays watched."""
+    try:
+        canceling.cancel_payment(payment=payment, at=clock.now())
+    except IllegalTransition:
+        pass  # it ended meanwhile; its page says how
+    return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_GET
+@owned
+def open_app(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Ask for the app's link, once for a QR, and go there; without one, back to the page that says so."""
+    page = reverse("storefront:checkout", args=[payment.transaction_id])
+    host = payments_conf.public_url() or request.build_absolute_uri("/").rstrip("/")
+    link = linking.app_link(payment=payment, back_to=f"{host}{page}", at=clock.now())
+    if not link.startswith(("https://", "http://")):  # the app's own scheme is a plain link, never a redirect
+        return _see_other(f"{page}?said=no-app")
+    return HttpResponseRedirect(link)
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_POST
+@owned
+def signal(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Take a sign from the payer's device (page shown again, back from the app): it raises the QR's turn."""
+    kinds = {"shown": Signal.PAGE_SHOWN, "app": Signal.BACK_FROM_APP}
+    kind = kinds.get(request.POST.get("kind", ""))
+    if kind is None:
+        return JsonResponse({"error": "kind"}, status=400)
+    at = clock.now()
+    wait = wait_s(f"signal:{payment.transaction_id}", every_s=3, at=at)
+    if wait:
+        return too_fast(request, wait_s=wait)
+    watching.wake(payment=payment, signal=kind, at=at)
+    return HttpResponse(status=204)
+
+
+@transaction.non_atomic_requests
+@never_cache
+@signed_in
+@require_GET
+@owned
+def picture(request: HttpRequest, payment: Payment) -> HttpResponse:
+    """Send the KHQR card as a PNG for the gallery of a phone; only while its QR may be paid."""
+    co = queries.checkout(payment, at=clock.now())
+    if co.state != "pending":
+        return not_found(request)
+    png = khqr.card_png(co.qr_string, **card_words(co, payment))
+    answer = HttpResponse(png, content_type="image/png")
+    answer["Content-Disposition"] = f'attachment; filename="{picture_name(payment)}"'
+    return answer
+
+
+def card_words(co: Checkout, payment: Payment) -> dict[str, Any]:
+    """Return what the saved picture says beside the QR, for the codec's card."""
+    return {}
+
+
+def _see_other(address: str) -> HttpResponse:
+    answer = HttpResponseRedirect(address)
+    answer.status_code = 303
+    return answer
+
+
+@transaction.non_atomic_requests
+@require_GET
+def events_off(request: HttpRequest, reference: str) -> HttpResponse:
+    """Answer 204 where no live events are served: the browser stops asking, and the page goes on polling."""
+    return HttpResponse(status=204)

@@ -1,0 +1,41 @@
+"""The language switch: a link that keeps the page, the payment and what was typed."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from vinflow.storefront.pages.errors import not_found
+
+__all__ = ["language"]
+
+YEAR_S = 365 * 86400
+
+
+@transaction.non_atomic_requests
+@never_cache
+@require_safe
+def language(request: HttpRequest, code: str) -> HttpResponse:
+    """Keep the language in a cookie and go back to the page; it changes nothing else, so a link may do it."""
+    if code not in dict(settings.LANGUAGES):
+        return not_found(request)
+    back = request.GET.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
+        back = reverse("storefront:dashboard")
+    answer = HttpResponseRedirect(back)
+    answer.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME,
+        code,
+        max_age=YEAR_S,
+        path=settings.LANGUAGE_COOKIE_PATH,
+        domain=settings.LANGUAGE_COOKIE_DOMAIN,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=True,
+        samesite=settings.LANGUAGE_COOKIE_SAMESITE or "Lax",
+    )
+    return answer
