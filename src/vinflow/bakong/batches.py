@@ -70,8 +70,10 @@ def echo(item: Any, key: Key) -> str:
     return name.lower() if isinstance(name, str) else ""
 
 
-def read_item(item: dict[str, Any], key: Key, name: str, answer: Envelope) -> Outcome:
+def read_item(item: Any, key: Key, name: str, answer: Envelope) -> Outcome:
     """Return what one item says."""
+    if not isinstance(item, dict):
+        return malformed(answer, "an item of the batch is no object")
     status = item.get("status")
     at = answer.answered_at
     match status:

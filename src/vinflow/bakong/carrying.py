@@ -68,16 +68,18 @@ LIMITS = httpx2.Limits(
 
 def blocking_transport(proxy: str | None, ca_file: str | None) -> httpx2.BaseTransport:
     """Return the transport of a blocking client. The environment's proxies and netrc are not asked."""
+    authorities = trust(ca_file)
     try:
-        return DeadlineTransport(verify=trust(ca_file), trust_env=False, limits=LIMITS, proxy=proxy)
+        return DeadlineTransport(verify=authorities, trust_env=False, limits=LIMITS, proxy=proxy)
     except (ValueError, httpx2.InvalidURL, ImportError):
         raise NotConfigured("proxy", "not the address of a proxy") from None
 
 
 def async_transport(proxy: str | None, ca_file: str | None) -> httpx2.AsyncBaseTransport:
     """Return the transport of an async client: one pool for all its tasks."""
+    authorities = trust(ca_file)
     try:
-        return httpx2.AsyncHTTPTransport(verify=trust(ca_file), trust_env=False, limits=LIMITS, proxy=proxy)
+        return httpx2.AsyncHTTPTransport(verify=authorities, trust_env=False, limits=LIMITS, proxy=proxy)
     except (ValueError, httpx2.InvalidURL, ImportError):
         raise NotConfigured("proxy", "not the address of a proxy") from None
 
