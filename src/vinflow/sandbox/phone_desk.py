@@ -56,7 +56,8 @@ HEADERS = (
     ("content-security-policy", POLICY),
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "no-referrer"),
+    # Not "no-referrer": a form would then post with "Origin: null" and look like another site's.
+    ("referrer-policy", "same-origin"),
     ("permissions-policy", "camera=(self)"),
 )
 STATIC = {
