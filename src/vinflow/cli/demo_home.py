@@ -73,7 +73,7 @@ class DemoHome:
 
     @property
     def env_file(self) -> Path:
-        """The running site's settings: with VINFLOW_ENV_FILE naming it, `vinflow balance payer` reads its books."""
+        """The running site's settings: with VINFLOW_ENV_FILE naming it, `vinflow balance` reads its books."""
         return self.folder / "demo.env"
 
     def keep_environment(self, environment: Mapping[str, str]) -> None:

@@ -100,21 +100,31 @@ def _walk(
         httpx2.Client(base_url=demo.site_url, follow_redirects=True, timeout=30, trust_env=False) as shop,
         httpx2.Client(base_url=demo.sandbox_url, follow_redirects=True, timeout=30, trust_env=False) as phone,
     ):
-        before = _books(demo)
-        say("signing in as payer")
-        _sign_in(shop, demo.home.passwords["payer"])
-        say(f"adding {money.plain} {money.currency}")
-        address, page = _add_funds(shop, money)
-        reference = address.strip("/").split("/")[-1]
-        say("drawing the QR of the page to pixels")
-        pixels = _draw(page)
-        say("showing the pixels to the phone, and paying there")
-        paid_at = _pay(phone, pixels)
-        say("waiting for the watcher to credit the money")
-        _wait_for_credit(shop, address, demo)
-        say("reading the balance in a fresh process")
-        after = _books(demo, reference)
-        return _judge(money, before, after, paid_at)
+        try:
+            return _pay_once(demo, shop, phone, money, say)
+        except Stopped as stopped:
+            # by the time anybody reads this, the folder with the logs is gone
+            words = demo.site.last_words()
+            raise Stopped(stopped.step, f"{stopped.why}\n{words}" if words else stopped.why) from None
+
+
+def _pay_once(
+    demo: Demo, shop: httpx2.Client, phone: httpx2.Client, money: Money, say: Callable[[str], None]
+) -> dict[str, Any]:
+    before = _books(demo)
+    say("signing in as payer")
+    _sign_in(shop, demo.home.passwords["payer"])
+    say(f"adding {money.plain} {money.currency}")
+    address, page = _add_funds(shop, money)
+    say("drawing the QR of the page to pixels")
+    pixels = _draw(page)
+    say("showing the pixels to the phone, and paying there")
+    paid_at = _pay(phone, pixels)
+    say("waiting for the watcher to credit the money")
+    _wait_for_credit(shop, address, demo)
+    say("reading the balance in a fresh process")
+    after = _books(demo, address.strip("/").split("/")[-1])
+    return _judge(money, before, after, paid_at)
 
 
 def _sign_in(shop: httpx2.Client, password: str) -> None:
@@ -174,9 +184,9 @@ def _wait_for_credit(shop: httpx2.Client, address: str, demo: Demo) -> None:
         if state == "completed":
             return
         if dead := demo.dead_part():
-            raise Stopped(step, f"{dead.name} ended by itself:\n{dead.last_words()}")
+            raise Stopped(step, f"{dead.name} ended by itself")
         time.sleep(LOOK_EVERY_S)
-    raise Stopped(step, f"after {CREDIT_S_MAX:.0f} s the payment is still {state}:\n{demo.site.last_words()}")
+    raise Stopped(step, f"after {CREDIT_S_MAX:.0f} s the payment is still {state}")
 
 
 def _books(demo: Demo, reference: str | None = None) -> dict[str, Any]:

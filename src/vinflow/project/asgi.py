@@ -38,11 +38,22 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _live(receive, send)
     elif scope["type"] == "http":
-        answer = events if EVENTS_PATH.fullmatch(scope["path"]) else _pages
-        await answer(scope, receive, send)
+        if EVENTS_PATH.fullmatch(scope["path"]):
+            await events(scope, receive, send)
+        else:
+            await _pages(scope, _as_coroutine(receive), send)
     elif scope["type"] == "websocket":
         await receive()
         await send({"type": "websocket.close", "code": 1000})
+
+
+def _as_coroutine(receive: Receive) -> Receive:
+    """a2wsgi hands what receive() returns to its loop as a coroutine; granian's returns a future."""
+
+    async def received() -> MutableMapping[str, Any]:
+        return await receive()
+
+    return received
 
 
 async def _live(receive: Receive, send: Send) -> None:

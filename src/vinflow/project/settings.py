@@ -254,8 +254,9 @@ USE_TZ = True
 USE_I18N = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = VINFLOW_HOME / "static"
-# Files are served out of the packages themselves, so a clone needs no collecting step.
+# Files are served out of the packages themselves, so a clone needs no collecting step. With a folder here,
+# `vinflow manage collectstatic` fills it for a web server in front.
+STATIC_ROOT = _text("VINFLOW_STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = DEBUG
 WHITENOISE_MAX_AGE = 0 if DEBUG else 3600
