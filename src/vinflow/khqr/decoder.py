@@ -16,7 +16,7 @@ from .payload import Individual, Merchant, as_it_stands
 from .tags import TEMPLATES
 from .tlv import fields_of, in_units, read_loosely, whole
 
-__all__ = ["decode", "read_fields"]
+__all__ = ["decode", "read_fields", "read_tree"]
 
 HEX_4 = re.compile(r"[0-9A-Fa-f]{4}")
 CURRENCIES = {currency.numeric: currency for currency in Currency}
@@ -36,7 +36,7 @@ def read_fields(text: str, *, lenient: bool = False) -> dict[str, str | None]:
     >>> read_fields("29170013sok_dara@aclb5908Sok Dara63040000")["merchant_name"]
     'Sok Dara'
     """
-    tree = _read_loosely(text) if lenient else _read(text)
+    tree = _read_loosely(text) if lenient else read_tree(text)
     payee = tree.get("29")
     kind = "individual"
     if payee is None:
@@ -82,7 +82,7 @@ def read_fields(text: str, *, lenient: bool = False) -> dict[str, str | None]:
 EMPTY: Any = {}.get
 
 
-def _read(text: str) -> Tree:
+def read_tree(text: str) -> Tree:
     """Return the tree of a clean text. Raises BrokenText."""
     text_units = in_units(text)
     tree: Tree = fields_of(text_units)
@@ -90,8 +90,9 @@ def _read(text: str) -> Tree:
         raise Truncated("a KHQR ends with 6304 and four hex digits", path="63")
     if "30" in tree and "29" in tree:
         raise Repeated("both 29 and 30: two payees", path="30")
-    for tag in tree.keys() & TEMPLATES.keys():
-        tree[tag] = fields_of(tree[tag], path=tag)
+    for tag in ("29", "30", "62", "64", "99"):
+        if tag in tree:
+            tree[tag] = fields_of(tree[tag], path=tag)
     if text_units is not text:
         _rejoin(tree)
     return tree
@@ -160,7 +161,7 @@ def decode(text: str, *, lenient: bool = False) -> Individual | Merchant:
     ... # doctest: +ELLIPSIS
     Individual(bakong_account_id='sok_dara@aclb', merchant_name='Sok Dara', ...)
     """
-    tree = _read_loosely(text) if lenient else _read(text)
+    tree = _read_loosely(text) if lenient else read_tree(text)
     pop = tree.pop
     individual = "29" in tree
     payee = pop("29" if individual else "30", None)

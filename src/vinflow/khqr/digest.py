@@ -15,8 +15,8 @@ def md5(text: str) -> str:
     The look-up by MD5 finds a transfer only when payer and merchant hold the same bytes, so keep
     the text itself, never a re-encoding of it. Raises NotText.
 
-    >>> md5("00020101021129170013sok_dara@aclb5204599953031165802KH5908Sok Dara6010Phnom Penh6304EDD9")
-    '5d1f4f2c5b1f1c8c8e6a0f6e1bd5f5b9'
+    >>> md5("00020101021129170013sok_dara@aclb5204599953031165802KH5908Sok Dara6010Phnom Penh63046D8E")
+    'cbdafbdaa4083ddc0e04d0f336315100'
     """
     try:
         return _md5(text.encode(), usedforsecurity=False).hexdigest()

@@ -53,7 +53,7 @@ def encode(payload: Individual | Merchant) -> str:
     Source: KHQR content guideline; npm bakong-khqr 1.0.20.
 
     >>> encode(Individual("sok_dara@aclb", "Sok Dara"))
-    '00020101021129170013sok_dara@aclb5204599953031165802KH5908Sok Dara6010Phnom Penh6304EDD9'
+    '00020101021129170013sok_dara@aclb5204599953031165802KH5908Sok Dara6010Phnom Penh63046D8E'
     """
     try:
         text = _at_once(payload)
@@ -272,8 +272,8 @@ def _checked(p: Individual | Merchant) -> Iterator[tuple[str, str]]:
     fields["53"] = currency.numeric
     fields["54"] = _amount(p.amount, currency)
 
-    for path, value, missing in (("59", p.merchant_name, 2), ("60", p.merchant_city, 27)):
-        text = _text(value, path, code_missing=missing)
+    for path, given, missing in (("59", p.merchant_name, 2), ("60", p.merchant_city, 27)):
+        text = _text(given, path, code_missing=missing)
         if text is not None and text.isspace():
             raise MissingField("blank", code=missing, field=BY_PATH[path].name, path=path)
         fields[path] = text
@@ -300,8 +300,8 @@ def _checked(p: Individual | Merchant) -> Iterator[tuple[str, str]]:
     if dynamic:
         fields["99.00"], fields["99.01"] = _times(p.creation_timestamp, p.expiration_timestamp)
 
-    for path, value in fields.items():
-        _clean(value, path)
+    for path, text in fields.items():
+        _clean(text, path)
     fields["00"], fields["01"], fields["58"] = "01", "12" if dynamic else "11", "KH"
     for path in ORDER:
         if (value := fields.get(path)) is not None:
@@ -352,9 +352,9 @@ def _amount(value: object, currency: Currency) -> str | None:
 def _times(created: object, expires: object) -> tuple[str, str]:
     """Return both texts of tag 99; raise 45, 49, 50, and 8 for a creation time that is none."""
     where = {"field": "expiration_timestamp", "path": "99.01"}
-    if expires is None or expires == 0 or isinstance(expires, bool) or not isinstance(expires, int):
+    if not expires or expires != expires or isinstance(expires, bool) or not isinstance(expires, int | float):
         raise MissingField("milliseconds wanted", code=45, **where)
-    if not TIME_MIN <= expires <= TIME_MAX:
+    if isinstance(expires, float) or not TIME_MIN <= expires <= TIME_MAX:
         raise UnknownValue("13 digits of milliseconds wanted", code=49, **where)
     if isinstance(created, bool) or not isinstance(created, int) or not 0 < created <= TIME_MAX:
         raise MissingField("milliseconds wanted", field="creation_timestamp", path="99.00")

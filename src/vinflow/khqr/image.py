@@ -7,12 +7,11 @@ of the SVG is one module, so that a page may show it at any size and stay sharp.
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 from xml.sax.saxutils import quoteattr
-
-import segno
-from segno import consts
 
 from .errors import BrokenText, NotText
 from .segments import ALPHANUMERIC, BYTE, NUMERIC, RANGES, cut
@@ -24,12 +23,8 @@ Level = Literal["L", "M", "Q", "H"]
 QUIET_ZONE = 4  # modules of white on each side, as ISO/IEC 18004 asks; it is inside the picture
 MODULES_MAX = 77  # version 15: the most that keeps 3 px a module in a 256 px picture
 
-# segno's make() takes names for one mode, but its own numbers for the mode of each segment.
-SEGNO_MODES = {
-    NUMERIC: consts.MODE_NUMERIC,
-    ALPHANUMERIC: consts.MODE_ALPHANUMERIC,
-    BYTE: consts.MODE_BYTE,
-}
+# segno's make() takes names for one mode, but the numbers of ISO/IEC 18004 for the mode of each segment.
+SEGNO_MODES = {NUMERIC: 1, ALPHANUMERIC: 2, BYTE: 4}
 
 Matrix = tuple[bytes, ...]  # rows of 0 (white) and 1 (black), without quiet zone
 
@@ -42,6 +37,8 @@ def matrix(text: str, level: Level = "H") -> Matrix:
 
     Raises NotText for what is no text, BrokenText when no QR of that level can hold it.
     """
+    import segno  # here, so that the codec alone needs nothing but the standard library
+
     if not isinstance(text, str):
         raise NotText(f"text wanted, not {type(text).__name__}")
     try:
@@ -51,7 +48,7 @@ def matrix(text: str, level: Level = "H") -> Matrix:
     if not text:
         raise BrokenText("an empty text has no picture")
     for version_max in RANGES:
-        parts = [(part, SEGNO_MODES[mode], "utf-8") for part, mode in cut(text, version_max)]
+        parts: Any = [(part, SEGNO_MODES[mode], "utf-8") for part, mode in cut(text, version_max)]
         try:
             code = segno.make(parts, error=level, boost_error=False, micro=False)
         except segno.DataOverflowError:
@@ -123,7 +120,7 @@ def png(text: str, *, level: Level = "H", scale: int = 8) -> bytes:
     scale: whole pixels a module, 1 to 64; a fraction would blur the edges scanners look for.
     Raises NotText, BrokenText as matrix(), ValueError for another scale.
     """
-    if not isinstance(scale, int) or not 1 <= scale <= 64:
+    if type(scale) is not int or not 1 <= scale <= 64:
         raise ValueError(f"scale is a whole number of pixels from 1 to 64, not {scale!r}")
     rows = matrix(text, level)
     out = io.BytesIO()
@@ -132,9 +129,6 @@ def png(text: str, *, level: Level = "H", scale: int = 8) -> bytes:
 
 
 def _write_png(rows: Matrix, scale: int, out: io.BytesIO) -> None:
-    import struct
-    import zlib
-
     side = (len(rows) + 2 * QUIET_ZONE) * scale
 
     def chunk(kind: bytes, data: bytes) -> None:

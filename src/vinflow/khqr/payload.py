@@ -88,7 +88,7 @@ def quickly_built(frozen: type[Payload]) -> type[Payload]:
     init = scope["__init__"]
     init.__qualname__ = f"{frozen.__name__}.__init__"
     init.__annotations__ = frozen.__init__.__annotations__
-    frozen.__init__ = init  # type: ignore[misc]
+    type.__setattr__(frozen, "__init__", init)
     FILL[frozen] = scope["stands"]
     return frozen
 
