@@ -191,14 +191,14 @@ class Keyring:
         return self._candidate is not None and token is self._candidate[1]
 
     def _fetch(self, old: Token | None) -> Script[Any]:
-        """Return a new token, or NotRenewed. It must end later than the old one."""
+        """Return a new token, or NotRenewed. One that ends before the old one, or is the old one, is none."""
         assert self.email is not None
         answer = yield from self.run(renew_token(self.email))
         if isinstance(answer, CannotTell):
             self._pause()
             return NotRenewed(f"renewal failed: {answer.detail}", answer.code)
         new: Token = answer
-        if old is not None and old.expires_at and new.expires_at and new.expires_at <= old.expires_at:
+        if old is not None and (new.value == old.value or ends_sooner(new, old)):
             self._pause()
             return NotRenewed("renewal gave a token that ends no later than the old one")
         left_s = new.seconds_left(self.clock())
@@ -228,6 +228,11 @@ class Keyring:
         token = yield from self.load()
         assert token is not None
         return token.info
+
+
+def ends_sooner(new: Token, old: Token) -> bool:
+    """Does the new token end before the old one? The same second is no sooner: a revoked token may be young."""
+    return bool(old.expires_at and new.expires_at and new.expires_at < old.expires_at)
 
 
 @dataclass(frozen=True, slots=True)

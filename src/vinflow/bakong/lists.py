@@ -16,6 +16,7 @@ from .batches import Batch
 from .endpoints import check_hash_list, check_md5, check_md5_list, hashes, md5s
 from .keyring import Keyring
 from .results import CannotTell, Outcome, Reason
+from .tokens import Token
 from .wire import Aside, Flow
 
 __all__ = ["ListMemory", "check_hash_many", "check_md5_many"]
@@ -54,15 +55,19 @@ class ListMemory:
         """The moment, aware."""
         return datetime.fromtimestamp(self._clock(), UTC)
 
+    def _token(self) -> Token | None:
+        """The token of the call before this one; before the first call, the one it will be asked with."""
+        return self._keyring.token or self._keyring.store.current()
+
     def is_closed(self) -> bool:
         """Was the list found closed to this token within the last week?"""
-        token = self._keyring.token
+        token = self._token()
         since = self._closed.get(token.id) if token is not None else None
         return since is not None and since <= self.now < since + CLOSED_FOR
 
     def remember(self, *, closed: bool) -> None:
         """Keep what was found."""
-        token = self._keyring.token
+        token = self._token()
         if token is None:
             return
         if closed:

@@ -31,7 +31,7 @@ def clean_answer(body: bytes, token: Token | None, email: str | None) -> bytes:
 def email_pattern(email: str) -> re.Pattern[bytes]:
     """Return a pattern of an e-mail in any case, with its @ plain, escaped in JSON, or in a URL."""
     name, _, host = email.partition("@")
-    at = rb"(?:@|\\u0040|%40|&#64;)"
+    at = rb"(?:@|\\+u0040|%40|&#64;)"
     # Bounded, so that the account "shop@bank" is not found inside another one.
     whole = rb"(?<![\w.+-])" + re.escape(name.encode()) + at + re.escape(host.encode()) + rb"(?![\w-])"
     return re.compile(whole, re.I)
