@@ -74,15 +74,13 @@ def later(bank: Sandbox) -> Callable[[float], datetime]:
 
 @pytest.fixture
 def watch(bank: Sandbox) -> Callable[[float], None]:
-    """watch(seconds) lets a watcher step every second or so of virtual time."""
+    """watch(seconds) lets a watcher work through virtual time, from one due look to the next."""
 
-    def run(seconds: float, step_s: float = 5.0) -> None:
+    def run(seconds: float) -> None:
         end = clock.now() + timedelta(seconds=seconds)
-        while clock.now() < end:
-            report = watching.step()
-            due = report.next_due_at
-            wait = step_s if due is None else max(1.0, min((due - clock.now()).total_seconds(), seconds))
-            bank.advance(min(wait, max(1.0, (end - clock.now()).total_seconds())))
+        while (left := (end - clock.now()).total_seconds()) > 0:
+            due = watching.step().next_due_at
+            bank.advance(left if due is None else min(left, max(1.0, (due - clock.now()).total_seconds())))
         watching.step()
 
     return run

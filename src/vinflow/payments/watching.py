@@ -149,6 +149,8 @@ def step(
     asked = found = 0
     for _ in range(SINGLES_A_STEP):
         at = now()
+        if not Attempt.objects.filter(next_check_at__lte=at).exists():
+            break  # the usual case, and the cheap one: one look at an index
         seen = pressure(at=at, gateway=gateway)
         batch = claim(at=at, limit=gateway.batch_max if seen.batch_open else 1)
         if not batch:
@@ -257,6 +259,8 @@ def take_answer(
             if transfer is None:
                 Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False)
                 return
+            if transfer.processed_at is not None:
+                return  # heard before, and acted upon
             done = process_transfer(transfer_id=transfer.pk, at=started_at)
             if done.fate == Fate.CREDITED and done.sent_at is not None:
                 learn_paid((done.sent_at - attempt.created_at).total_seconds())
