@@ -334,8 +334,7 @@ class PhoneDesk:
         match path:
             case "/phone/controls":
                 self._set_controls(form)
-                back = form.text("back")
-                return back if back.startswith("/phone/review/") or back == "/phone/activity" else "/phone"
+                return _way_back(form)
             case "/phone/faults":
                 details: dict[str, Any] = {}
                 for name in ("times", "status"):
@@ -345,7 +344,12 @@ class PhoneDesk:
                     details["delay_s"] = float(form.text("delay_s"))
                 self.sandbox.fault(form.text("call", "*"), form.text("style", "nginx"), **details)
             case "/phone/faults/clear":
-                self.sandbox.clear_faults(fault_id=int(form.text("id", "0")))
+                if form.text("id"):
+                    self.sandbox.clear_faults(fault_id=int(form.text("id")))
+                else:
+                    self.sandbox.clear_faults()
+                    self._gateway, self._result = None, "ok"
+                    return _way_back(form)
             case "/phone/clock":
                 self.sandbox.advance(int(form.text("seconds", "0")))
             case "/phone/switches":
@@ -501,6 +505,11 @@ def safe_callback(callback: str | None) -> str | None:
     except ValueError:
         return None
     return callback if scheme and scheme not in UNSAFE_SCHEMES else None
+
+
+def _way_back(form: Form) -> str:
+    back = form.text("back")
+    return back if back.startswith("/phone/review/") or back == "/phone/activity" else "/phone"
 
 
 def _bare(text: str) -> str:

@@ -133,8 +133,8 @@ def _chips(view: View) -> str:
         names.append(say(view.language, RESULT_WORDS[view.result], seconds=view.delay_s))
     inner = "".join(f'<span class="chip">{view.say("sb.active", name=name)}</span>' for name in names)
     return (
-        f'<form class="chips" method="post" action="/phone/controls" data-testid="phone-faults">{inner}'
-        f'<input type="hidden" name="result" value="ok"><input type="hidden" name="gateway" value="normal">'
+        f'<form class="chips" method="post" action="/phone/faults/clear" data-testid="phone-faults">{inner}'
+        f'<input type="hidden" name="back" value="{e(view.path)}">'
         f'{_secret(view)}<button class="small">{view.say("sb.clear")}</button></form>'
     )
 
@@ -416,8 +416,8 @@ def activity_page(
     style_options = "".join(f"<option>{e(style)}</option>" for style in styles)
     call_options = "".join(f"<option>{e(name)}</option>" for name in ("*", *call_names))
     screen = f"""<h1>{say_("sb.log")}</h1>
-<section><h2>{say_("sb.transfers")}</h2>{f'<div class="scroll" tabindex="0"><table data-testid="phone-transfers">{paid}</table></div>' if paid else f'<p class="muted">{say_("sb.no_transfers")}</p>'}</section>
-<section><h2>{say_("sb.calls")}</h2><p class="muted">{quota}</p>{f'<div class="scroll" tabindex="0"><table data-testid="phone-calls">{asked}</table></div>' if asked else f'<p class="muted">{say_("sb.no_calls")}</p>'}</section>
+<section><h2>{say_("sb.transfers")}</h2>{f'<div class="scroll" tabindex="0"><table data-testid="phone-transfers">{_heads(view, "when", "amount", "account", "short_hash", "ext_ref", "result")}{paid}</table></div>' if paid else f'<p class="muted">{say_("sb.no_transfers")}</p>'}</section>
+<section><h2>{say_("sb.calls")}</h2><p class="muted">{quota}</p>{f'<div class="scroll" tabindex="0"><table data-testid="phone-calls">{_heads(view, "when", "call", "status", "code", "asked", "style")}{asked}</table></div>' if asked else f'<p class="muted">{say_("sb.no_calls")}</p>'}</section>
 <section><h2>{say_("sb.faults")}</h2>{f'<ul class="choices">{wrong}</ul>' if wrong else f'<p class="muted">{say_("sb.no_faults")}</p>'}
 <details><summary>{say_("sb.add_fault")}</summary><form method="post" action="/phone/faults">
 <label class="field"><span>{say_("sb.call")}</span><select name="call">{call_options}</select></label>
@@ -435,6 +435,14 @@ def activity_page(
 {_secret(view)}<button class="danger">{say_("c.confirm")}</button></form></details></section>
 <p><a class="wide plain button" href="/phone">{say_("sb.home")}</a></p>"""
     return _page(view, say(view.language, "sb.log"), screen, name="activity", aside=False)
+
+
+def _heads(view: View, *keys: str) -> str:
+    return (
+        "<thead><tr>"
+        + "".join(f'<th scope="col">{view.say("sb." + key)}</th>' for key in keys)
+        + "</tr></thead>"
+    )
 
 
 def _switch(name: str, value: Any) -> str:

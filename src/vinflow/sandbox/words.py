@@ -145,6 +145,8 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "sb.style": ("Fault", "កំហុស"),
     "sb.times": ("How often (empty: until cleared)", "ប៉ុន្មានដង (ទទេ៖ រហូតដល់លុប)"),
     "sb.status": ("HTTP status", "ស្ថានភាព HTTP"),
+    "sb.code": ("Code", "លេខកូដ"),
+    "sb.asked": ("Asked about", "សួរអំពី"),
     "sb.add_fault": ("Set a fault", "ដាក់កំហុស"),
     "sb.saved": ("Saved.", "បានរក្សាទុក។"),
     "sb.was_reset": ("The sandbox is empty again.", "បរិស្ថានសាកល្បងទទេវិញហើយ។"),
