@@ -45,7 +45,6 @@ def lock_for_transfer(transfer_id: int) -> tuple[Payment, Attempt, Transfer]:
         .select_related("attempt")
         .get(pk=transfer_id)
     )
-    assert transfer.attempt is not None  # a transfer of a payment names its attempt
     return payment, transfer.attempt, transfer
 
 

@@ -238,8 +238,8 @@ class Transfer(models.Model):
     """
 
     hash = models.CharField(max_length=64, unique=True)
-    attempt = models.ForeignKey(Attempt, null=True, on_delete=models.PROTECT, related_name="transfers")
-    payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="transfers")
+    attempt = models.ForeignKey(Attempt, on_delete=models.PROTECT, related_name="transfers")
+    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="transfers")
     environment = models.CharField(max_length=10, choices=ENVIRONMENTS)
     amount_text = models.CharField(max_length=60, blank=True, default="")
     amount_minor = models.BigIntegerField(null=True)
