@@ -1,4 +1,4 @@
-"""A shop with payers and payments in every state, made by the real steps of payments; a browser to look at it."""
+"""A shop with payers, and payments in every state, made by the real steps; a browser to look at it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a shop may change about its pages; every setting is optional and read when asked.
 
 VINFLOW_LOGO              address of the logo in the header; the name alone if unset
-VINFLOW_KHQR_ARTWORK      address of the official KHQR word mark; the letters KHQR if unset
+VINFLOW_KHQR_ARTWORK      static file with the official KHQR word mark; the letters KHQR if unset
 VINFLOW_THEME             auto (the device decides), light or dark
 VINFLOW_BRAND_CSS         address of a style sheet that sets --kw- tokens, loaded last
 VINFLOW_SUPPORT_CONTACT   an address (https, mailto, tel), an e-mail address or a telephone number
@@ -10,14 +10,27 @@ VINFLOW_MAINTENANCE       true shows the maintenance page everywhere
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.contrib.staticfiles import finders
+from django.templatetags.static import static
 
 from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import NotConfigured
 
-__all__ = ["artwork", "brand_css", "in_maintenance", "is_play_money", "logo", "site_name", "support", "theme"]
+__all__ = [
+    "artwork",
+    "artwork_bytes",
+    "brand_css",
+    "in_maintenance",
+    "is_play_money",
+    "logo",
+    "site_name",
+    "support",
+    "theme",
+]
 
 LINKS = ("https://", "http://", "mailto:", "tel:", "/")
 
@@ -34,7 +47,15 @@ def logo() -> str:
 
 def artwork() -> str:
     """Return the address of the merchant's own copy of the KHQR word mark, "" for none."""
-    return _text("VINFLOW_KHQR_ARTWORK")
+    name = _text("VINFLOW_KHQR_ARTWORK")
+    return static(name) if name else ""
+
+
+def artwork_bytes() -> bytes | None:
+    """Return the word mark itself, for saved pictures; None for none."""
+    name = _text("VINFLOW_KHQR_ARTWORK")
+    found = finders.find(name) if name else None
+    return Path(str(found)).read_bytes() if found else None
 
 
 def brand_css() -> str:

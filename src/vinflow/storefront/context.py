@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -11,6 +12,7 @@ from django.http import HttpRequest
 from vinflow.money import Currency, Money
 from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import NotConfigured
+from vinflow.payments.models import Payment
 from vinflow.storefront import conf
 from vinflow.storefront.notices import credited_while_away
 from vinflow.wallet import queries as wallet_queries
@@ -55,7 +57,7 @@ class Shop:
         return balances_of(user) if user is not None and user.is_authenticated else []
 
     @cached_property
-    def credited(self) -> list[Any]:
+    def credited(self) -> Sequence[Payment]:
         """Payments that were credited while their payer was away; each is told once."""
         return credited_while_away(self._request)
 

@@ -1,4 +1,4 @@
-"""The maintenance page: VINFLOW_MAINTENANCE shows it everywhere but to staff at work and to watchers of health."""
+"""The maintenance page: VINFLOW_MAINTENANCE shows it everywhere but to staff at work and to health checks."""
 
 from __future__ import annotations
 

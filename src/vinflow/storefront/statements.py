@@ -61,7 +61,7 @@ def masked(account: str) -> str:
 
 
 def statement_csv(user: Any, environment: str) -> Iterator[bytes]:
-    """Yield a wallet's whole statement as CSV, newest first: UTF-8 with a mark, plain numbers, +07:00 times."""
+    """Yield a wallet's statement as CSV, newest first: UTF-8 with a mark, plain numbers, +07:00 times."""
     yield "\ufeff".encode()
     yield _row(["posted_at", "type", "reference", "currency", "amount", "balance_after", "memo"])
     for currency in Currency:

@@ -19,7 +19,7 @@ def wait_s(name: str, *, every_s: int, at: datetime) -> int:
     key = f"vinflow:brake:{name}"
     if cache.add(key, (at + timedelta(seconds=every_s)).timestamp(), timeout=every_s):
         return 0
-    opens = cache.get(key)
+    opens: float | None = cache.get(key)
     if opens is None:  # it opened between the two questions
         return 1
     return min(every_s, max(1, math.ceil(opens - at.timestamp())))

@@ -207,22 +207,23 @@ def _waiting(request: HttpRequest) -> queries.Checkout | None:
 
 
 def _prefilled(given: QueryDict, offer: Offer) -> Typed:
-    """A link may fill the form in: the language switch brings back what was typed, a shop's own link an amount."""
+    """Fill the form from the address: the language switch brings back what was typed so."""
     typed = Typed(currency=str(offer.currencies[0].currency) if offer.currencies else "USD")
-    if given.get("currency", "").upper() in {choice.currency for choice in offer.currencies}:
-        typed.currency = given["currency"].upper()
-    typed.amount = given.get("amount", "")[:40]
+    currency = str(given.get("currency", "")).upper()
+    if currency in {choice.currency for choice in offer.currencies}:
+        typed.currency = currency
+    typed.amount = str(given.get("amount", ""))[:40]
     return typed
 
 
 def _typed(posted: QueryDict, offer: Offer) -> Typed:
     only = str(offer.currencies[0].currency) if len(offer.currencies) == 1 else ""
-    typed = Typed(currency=posted.get("currency", only))
+    typed = Typed(currency=str(posted.get("currency", only)))
     # Without a script a quick amount is a radio button of its own; what was written by hand wins.
-    quick = posted.get(f"quick_{typed.currency.lower()}", "")
-    typed.amount = (posted.get("amount", "").strip() or quick)[:60]
-    if KEY.fullmatch(posted.get("key", "")):
-        typed.key = posted["key"]
+    quick = str(posted.get(f"quick_{typed.currency.lower()}", ""))
+    typed.amount = (str(posted.get("amount", "")).strip() or quick)[:60]
+    if KEY.fullmatch(key := str(posted.get("key", ""))):
+        typed.key = key
     return typed
 
 

@@ -6,6 +6,7 @@ button asks for the link once; everything else reads rows.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from datetime import datetime
@@ -17,11 +18,12 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
-from vinflow import khqr
+from vinflow.khqr.card import card_png
 from vinflow.money import format_money
 from vinflow.payments import canceling, clock, linking, opening, queries, settings_store, watching
 from vinflow.payments import conf as payments_conf
@@ -311,10 +313,8 @@ def renew(request: HttpRequest, payment: Payment) -> HttpResponse:
 @owned
 def cancel(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Withdraw the payment for its payer; a QR that was shown stays watched."""
-    try:
+    with contextlib.suppress(IllegalTransition):  # it ended meanwhile; its page says how
         canceling.cancel_payment(payment=payment, at=clock.now())
-    except IllegalTransition:
-        pass  # it ended meanwhile; its page says how
     return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
 
 
@@ -362,15 +362,24 @@ def picture(request: HttpRequest, payment: Payment) -> HttpResponse:
     co = queries.checkout(payment, at=clock.now())
     if co.state != "pending":
         return not_found(request)
-    png = khqr.card_png(co.qr_string, **card_words(co, payment))
+    footer = saved_lines(co)
+    png = card_png(
+        co.qr_string, footer=footer, disc=settings_store.current().disc_enabled, wordmark=conf.artwork_bytes()
+    )
     answer = HttpResponse(png, content_type="image/png")
     answer["Content-Disposition"] = f'attachment; filename="{picture_name(payment)}"'
     return answer
 
 
-def card_words(co: Checkout, payment: Payment) -> dict[str, Any]:
-    """Return what the saved picture says beside the QR, for the codec's card."""
-    return {}
+def saved_lines(co: Checkout) -> tuple[str, ...]:
+    """Return what stands under the card of a saved picture, in both languages: it outlives its page."""
+    lines = []
+    for language in ("en", "km"):
+        with translation.override(language):
+            time = formats.moment(co.expires_at, language)
+            text = "KHQR for {site}, {ref}. Valid until {time}."
+            lines.append(say(text, site=conf.site_name(), ref=co.reference, time=time))
+    return tuple(lines)
 
 
 def _see_other(address: str) -> HttpResponse:

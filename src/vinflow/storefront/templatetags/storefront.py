@@ -62,7 +62,9 @@ def short(value: Money) -> str:
 @register.filter
 def dressed(field: BoundField) -> SafeString:
     """Return a form field's widget in the hand of the pages; Django ties its hint and its errors to it."""
-    extra = {} if field.name in ("remember",) else {"class": "kw-input", "placeholder": ""}
+    extra: dict[str, str | bool] = (
+        {} if field.name in ("remember",) else {"class": "kw-input", "placeholder": ""}
+    )
     return field.as_widget(attrs=extra)
 
 
@@ -107,8 +109,8 @@ def span(milliseconds: int) -> str:
 def icon(name: str, extra: str = "") -> SafeString:
     """Return the icon as inline SVG, hidden from voices: a word always stands beside it."""
     return format_html(
-        '<svg class="kw-icon {}" viewBox="0 0 24 24" width="24" height="24" fill="none" stroke="currentColor" '
-        'stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" '
+        '<svg class="kw-icon {}" viewBox="0 0 24 24" width="24" height="24" fill="none" '
+        'stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" '
         'focusable="false">{}</svg>',
         extra,
         mark_safe(ICONS[name]),  # noqa: S308  (our own drawing, by a name our templates chose)
