@@ -1,5 +1,6 @@
 """KHQR text to typed payload and back: Cambodia's payment QR, as the National Bank specifies it."""
 
+from .card import card_png, card_svg
 from .decoder import decode, read_fields
 from .describe import Description, describe, mask_account
 from .digest import md5
@@ -16,6 +17,8 @@ __all__ = [
     "KHQRError",
     "Merchant",
     "Verdict",
+    "card_png",
+    "card_svg",
     "decode",
     "describe",
     "encode",
