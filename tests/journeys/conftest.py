@@ -97,7 +97,8 @@ def stop_demo(demo: RunningDemo, number: int = signal.SIGINT) -> int:
     """Ask it to stop as a terminal would, and return its exit status."""
     demo.process.send_signal(number)
     try:
-        return demo.process.wait(40)
+        demo.process.communicate(timeout=40)  # reads on meanwhile: a full pipe would hold it
+        return demo.process.returncode
     except subprocess.TimeoutExpired:
         demo.process.kill()
         pytest.fail("the demonstration did not stop")

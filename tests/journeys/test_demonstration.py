@@ -57,7 +57,8 @@ def test_the_panel_names_the_addresses_the_users_and_the_next_step(
         if "Ctrl-C" in line:
             break
     process.send_signal(signal.SIGINT)
-    assert process.wait(40) == 0
+    process.communicate(timeout=40)
+    assert process.returncode == 0
 
     panel = "".join(lines)
     kept = json.loads((tmp_path / "demo.json").read_text())
