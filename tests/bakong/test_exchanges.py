@@ -79,7 +79,7 @@ def test_a_batch_and_an_amount_are_told_as_json_would_show_them(make: Make) -> N
     client.check_hash_many([HASH])
     client.check_short_hash("5b1f0c0e", Money(1050, Currency.USD))
 
-    assert [(exchange.outcome, exchange.request) for exchange in told][0] == ("batch", [HASH])
+    assert (told[0].outcome, told[0].request) == ("batch", [HASH])
     assert told[1].request == {"hash": "5b1f0c0e", "amount": "10.50", "currency": "USD"}
     json.dumps([exchange.request for exchange in told])
 
@@ -205,15 +205,15 @@ def test_a_secret_that_is_echoed_is_found_in_no_outcome_exchange_log_or_text(
         email=EMAIL,
         on_exchange=lambda exchange: seen.append(everything(exchange)),
     )
-    for question in (
+    questions = (
         lambda: client.check_md5(MD5),
         lambda: client.check_md5_many([MD5, "b" * 32]),
         lambda: client.account_exists("dave@devb"),
         lambda: client.deeplink("000201"),
         lambda: client.renew(),
         lambda: client.diagnose("dave@devb"),
-    ):
-        seen.append(everything(question()))
+    )
+    seen += [everything(question()) for question in questions]
     try:
         client.check_md5("nonsense")
     except BakongError as fault:

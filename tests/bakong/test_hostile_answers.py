@@ -21,7 +21,8 @@ from .conftest import HASH, NOT_FOUND, envelope, transaction
 COUNT = 5000
 SEED = 20261124
 JUNK: list[Any] = [
-    None, True, False, -1, 2, 10**30, 1.5, "", "0", "1", "null", "\x00", "ៗ", [], {}, [[]], {"a": {}}, "x" * 5000,
+    None, True, False, -1, 2, 10**30, 1.5, "", "0", "1", "null", "\x00", "ៗ",
+    [], {}, [[]], {"a": {}}, "x" * 5000,
 ]  # fmt: skip
 PAID = {"hash": HASH, "paid": True, "status": "completed", "amount": 10.5, "currency": "USD"}
 QR = {"hash": HASH, "qr_string": "khqr://0002", "amount": 10.5, "currency": "USD", "bill_number": "B1"}
@@ -80,7 +81,7 @@ def mistyped(rng: random.Random, body: bytes) -> tuple[int, bytes]:
         if type(value["responseCode"]) is bool or value["responseCode"] in ("0", "1"):
             value["errorCode"] = rng.choice([None, 1])
     else:
-        value["hash"] = rng.choice([j for j in JUNK])
+        value["hash"] = rng.choice(JUNK)
     return 200, json.dumps(value).encode()
 
 
@@ -139,8 +140,10 @@ def test_five_thousand_hostile_answers_are_neither_found_nor_not_found() -> None
         told: list[Any] = [read_check(reply), read_paid(reply, digest=HASH)]
         batch = read_list(asked, "md5")(reply)
         told += [batch] if isinstance(batch, CannotTell) else list(batch.values())
-        told += [read_account(reply), read_link(reply), read_token(reply)]
-        told.append(read_qr(reply, money=Money(1050, Currency.USD), bill="B1"))
+        told += [read_account(reply), read_link(reply, base_url="https://bakong.test"), read_token(reply)]
+        told.append(
+            read_qr(reply, money=Money(1050, Currency.USD), bill="B1", base_url="https://bakong.test")
+        )
         where = (number, spoiler.__name__, status, body[:200])
         for outcome in told:
             if isinstance(outcome, Account) and spoiler in (mistyped, spoilt_transaction, deep):

@@ -158,6 +158,23 @@ def test_a_link_that_is_not_https_is_no_link(make: Make, link: object) -> None:
     assert told.reason is Reason.MALFORMED
 
 
+@pytest.mark.parametrize(
+    ("base_url", "link", "taken"),
+    [
+        ("http://127.0.0.1:8123", "http://127.0.0.1:8123/d/abc", True),
+        ("http://127.0.0.1:8123", "http://127.0.0.1:81234/d/abc", False),
+        ("http://127.0.0.1:8123", "http://elsewhere.example/d/abc", False),
+        ("https://bakong.test", "http://bakong.test/d/abc", False),
+    ],
+)
+def test_only_a_plain_stand_in_may_link_to_itself_in_plain_http(
+    make: Make, base_url: str, link: str, taken: bool
+) -> None:
+    desk = Desk(envelope(0, None, "", {"shortLink": link}))
+
+    assert isinstance(make(desk, base_url=base_url).deeplink("000201"), Link) is taken
+
+
 @pytest.mark.parametrize(("code", "reason"), [(4, Reason.UPSTREAM), (5, Reason.BAD_REQUEST)])
 def test_no_deeplink_is_an_answer_and_not_an_exception(make: Make, code: int, reason: Reason) -> None:
     told = make(Desk(envelope(1, code, "no"))).deeplink("000201")

@@ -352,11 +352,13 @@ def test_ten_threads_that_meet_a_dead_token_renew_it_once() -> None:
             together.wait(5)  # all ten are refused before any may renew
         return given
 
-    with Client(
-        "https://bakong.test", OLD, EMAIL, transport=httpx2.MockTransport(meet), clock=lambda: NOW_S
-    ) as client:
-        with ThreadPoolExecutor(10) as threads:
-            outcomes = list(threads.map(lambda _: client.check_md5(MD5), range(10)))
+    with (
+        Client(
+            "https://bakong.test", OLD, EMAIL, transport=httpx2.MockTransport(meet), clock=lambda: NOW_S
+        ) as client,
+        ThreadPoolExecutor(10) as threads,
+    ):
+        outcomes = list(threads.map(lambda _: client.check_md5(MD5), range(10)))
 
     assert all(isinstance(outcome, NotFound) for outcome in outcomes)
     assert bank.renewals == 1

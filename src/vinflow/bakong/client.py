@@ -73,7 +73,7 @@ class Client(Blocking):
 
     def deeplink(self, qr: str, source: SourceInfo | None = None) -> Link | CannotTell:
         """Return a link that opens the Bakong app with this QR text; another one each time. One call."""
-        return self._run(endpoints.deeplink(qr, source))
+        return self._run(endpoints.deeplink(qr, source, self.base_url))
 
     def renew(self) -> TokenInfo | CannotTell:
         """Return what may be told of a new token, once it has been used and stored.
@@ -125,7 +125,7 @@ class AsyncClient(Asynchronous):
 
     async def deeplink(self, qr: str, source: SourceInfo | None = None) -> Link | CannotTell:
         """See Client.deeplink."""
-        return await self._run(endpoints.deeplink(qr, source))
+        return await self._run(endpoints.deeplink(qr, source, self.base_url))
 
     async def renew(self) -> TokenInfo | CannotTell:
         """See Client.renew."""
@@ -160,7 +160,7 @@ class HostedClient(Blocking):
 
     def create(self, amount: Money, info: str, bill_number: str) -> HostedQr | CannotTell:
         """Return a QR for this amount. bill_number: yours, unique, at most 25 characters. One call."""
-        return self._run(hosted.create(self._merchant_id, amount, info, bill_number))
+        return self._run(hosted.create(self._merchant_id, amount, info, bill_number, self.base_url))
 
     def check(self, qr_hash: str) -> Outcome:
         """Return what became of the QR with this hash. One call."""
@@ -194,7 +194,7 @@ class AsyncHostedClient(Asynchronous):
 
     async def create(self, amount: Money, info: str, bill_number: str) -> HostedQr | CannotTell:
         """See HostedClient.create."""
-        return await self._run(hosted.create(self._merchant_id, amount, info, bill_number))
+        return await self._run(hosted.create(self._merchant_id, amount, info, bill_number, self.base_url))
 
     async def check(self, qr_hash: str) -> Outcome:
         """See HostedClient.check."""

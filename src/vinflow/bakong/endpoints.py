@@ -170,8 +170,11 @@ def account_exists(account: str, *, auth: Auth = Auth.WELCOME) -> Flow[Account |
     return one(Call(Operation.CHECK_ACCOUNT, {"accountId": account_of(account)}, read_account, auth))
 
 
-def deeplink(qr: str, source: SourceInfo | None = None) -> Flow[Link | CannotTell]:
-    """Ask for a link that opens the Bakong app with this QR. Every call gives another link."""
+def deeplink(qr: str, source: SourceInfo | None, base_url: str) -> Flow[Link | CannotTell]:
+    """Ask for a link that opens the Bakong app with this QR. Every call gives another link.
+
+    base_url: whom we ask. A stand-in that speaks plain http may link to itself; nobody else may.
+    """
     body: dict[str, object] = {"qr": printable("qr", qr, QR_LENGTH_MAX)}
     if source is not None:
         body["sourceInfo"] = {
@@ -179,7 +182,7 @@ def deeplink(qr: str, source: SourceInfo | None = None) -> Flow[Link | CannotTel
             "appName": source.app_name,
             "appDeepLinkCallback": source.callback,  # lower-case b: the SDK classes spell it otherwise
         }
-    return one(Call(Operation.DEEPLINK, body, read_link, Auth.WELCOME))
+    return one(Call(Operation.DEEPLINK, body, partial(read_link, base_url=base_url), Auth.WELCOME))
 
 
 def renew_token(email: str) -> Flow[Token | CannotTell]:
@@ -208,15 +211,15 @@ def read_account(reply: Reply) -> Account | CannotTell:
     return unknown(answer)
 
 
-def read_link(reply: Reply) -> Link | CannotTell:
-    """Return the link of an answer; only https is taken for one."""
+def read_link(reply: Reply, *, base_url: str) -> Link | CannotTell:
+    """Return the link of an answer; only https is taken for one, or a plain stand-in's own."""
     answer = envelope(reply)
     if isinstance(answer, CannotTell):
         return answer
     match answer.response_code, answer.error_code:
         case 0, _:
             link = answer.data.get("shortLink") if isinstance(answer.data, dict) else None
-            if not isinstance(link, str) or not HTTPS_LINK.fullmatch(link):
+            if not isinstance(link, str) or not is_web_link(link, base_url):
                 return malformed(answer, "success, but no https link")
             return Link(link, answer.answered_at)
         case 1, 4:
@@ -226,7 +229,14 @@ def read_link(reply: Reply) -> Link | CannotTell:
 
 
 # No blanks, quotes or angle brackets: it will stand in an href.
-HTTPS_LINK = re.compile(r"https://[^\s\"'<>\\\x00-\x20\x7f]{3,2000}")
+WEB_LINK = re.compile(r"https?://[^\s\"'<>\\\x00-\x20\x7f]{3,2000}")
+
+
+def is_web_link(link: str, base_url: str) -> bool:
+    """May this stand on a page as a link: https, or http to the very http address it came from?"""
+    if not WEB_LINK.fullmatch(link):
+        return False
+    return link.startswith("https://") or (base_url.startswith("http://") and link.startswith(f"{base_url}/"))
 
 
 def read_token(reply: Reply) -> Token | CannotTell:

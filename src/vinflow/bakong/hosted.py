@@ -20,7 +20,7 @@ from typing import Any
 
 from vinflow.money import Currency, Money, MoneyError
 
-from .endpoints import HASH, HTTPS_LINK, MD5, exact, matched, one, positive, printable
+from .endpoints import HASH, MD5, exact, is_web_link, matched, one, positive, printable
 from .reading import answered_at, brief, decode, envelope
 from .results import CannotTell, Failed, Found, HostedQr, NotFound, Outcome, Reason, Transfer
 from .transfers import plain_decimal, storable, text
@@ -42,7 +42,9 @@ def merchant_of(value: object) -> str:
     return matched("merchant_id", MD5, value, "the merchant's MD5: 32 hex digits")
 
 
-def create(merchant_id: str, amount: Money, info: str, bill_number: str) -> Flow[HostedQr | CannotTell]:
+def create(
+    merchant_id: str, amount: Money, info: str, bill_number: str, base_url: str
+) -> Flow[HostedQr | CannotTell]:
     """Ask the gateway for a QR. The answer must be about this amount and this bill, or it is none."""
     money = positive(amount)
     bill = printable("bill_number", bill_number, BILL_LENGTH_MAX)
@@ -53,7 +55,7 @@ def create(merchant_id: str, amount: Money, info: str, bill_number: str) -> Flow
         "info": printable("info", info, INFO_LENGTH_MAX),
         "bill_number": bill,
     }
-    reader = partial(read_qr, money=money, bill=bill)
+    reader = partial(read_qr, money=money, bill=bill, base_url=base_url)
     return one(Call(Operation.HOSTED_CREATE, body, reader))
 
 
@@ -75,7 +77,7 @@ def refusal(reply: Reply) -> CannotTell | None:
     return told
 
 
-def read_qr(reply: Reply, *, money: Money, bill: str) -> HostedQr | CannotTell:
+def read_qr(reply: Reply, *, money: Money, bill: str, base_url: str) -> HostedQr | CannotTell:
     """Return the QR of an answer."""
     told = refusal(reply)
     if told is not None:
@@ -107,7 +109,7 @@ def read_qr(reply: Reply, *, money: Money, bill: str) -> HostedQr | CannotTell:
     return HostedQr(
         hash=digest.lower(),
         qr_string=qr,
-        deeplink=link if isinstance(link, str) and safe_link(link) else None,
+        deeplink=link if isinstance(link, str) and safe_link(link, base_url) else None,
         amount=money.decimal,
         currency=money.currency,
         merchant_id=text(answer.get("merchant_id")),
@@ -125,9 +127,9 @@ def same(amount: Any, money: Money) -> bool:
         return False
 
 
-def safe_link(link: str) -> bool:
-    """May a link of the gateway stand on our page: https, or the Bakong app's own scheme?"""
-    return bool(HTTPS_LINK.fullmatch(link) or APP_LINK.fullmatch(link))
+def safe_link(link: str, base_url: str) -> bool:
+    """May a link of the gateway stand on our page: a web link, or the Bakong app's own scheme?"""
+    return is_web_link(link, base_url) or APP_LINK.fullmatch(link) is not None
 
 
 def read_paid(reply: Reply, *, digest: str) -> Outcome:

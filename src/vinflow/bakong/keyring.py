@@ -231,7 +231,7 @@ class Keyring:
 
 
 def ends_sooner(new: Token, old: Token) -> bool:
-    """Does the new token end before the old one? The same second is no sooner: a revoked token may be young."""
+    """Does the new token end before the old one? In the same second is not before: the old may be young."""
     return bool(old.expires_at and new.expires_at and new.expires_at < old.expires_at)
 
 
