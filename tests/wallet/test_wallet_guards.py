@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.db import connection, models
+from django.db.migrations import Migration
+from django.db.models.signals import post_migrate, pre_migrate
 
 from vinflow.wallet.audit import audit
 from vinflow.wallet.errors import GuardsMissing
@@ -63,16 +66,29 @@ def test_a_table_rebuilt_by_a_migration_keeps_its_rows_and_gets_its_guards_back(
         new.model = model
         wider[model] = (old, new)
 
-    for model, (old, new) in wider.items():
-        with connection.schema_editor() as editor:
-            editor.alter_field(model, old, new, strict=False)
-        install_guards(connection)  # what post_migrate does
+    migrate_fields(wider)
     try:
         assert verify_guards(connection) == []
         assert audit().problems == []
         assert JournalLine.objects.count() == 2
     finally:
-        for model, (old, new) in wider.items():
-            with connection.schema_editor() as editor:
-                editor.alter_field(model, new, old, strict=False)
-            install_guards(connection)
+        migrate_fields({model: (new, old) for model, (old, new) in wider.items()})
+
+
+def migrate_fields(changes):
+    """Do what a migration of the wallet would: its signals before and after, and the change between."""
+    told = {"app_config": (wallet := apps.get_app_config("wallet")), "using": "default", "apps": apps}
+    told |= {"verbosity": 0, "interactive": False, "plan": [(Migration("0002_wider", "wallet"), False)]}
+    pre_migrate.send(sender=wallet, **told)
+    for model, (old, new) in changes.items():
+        with connection.schema_editor() as editor:
+            editor.alter_field(model, old, new, strict=False)
+    post_migrate.send(sender=wallet, **told)
+
+
+def test_a_migration_of_another_app_leaves_the_guards_standing():
+    pre_migrate.send(
+        sender=apps.get_app_config("wallet"), using="default", plan=[(Migration("0002_x", "auth"), False)]
+    )
+
+    assert verify_guards(connection) == []

@@ -232,6 +232,14 @@ def install(connection: BaseDatabaseWrapper) -> None:
                 cursor.execute(text)
 
 
+def remove(connection: BaseDatabaseWrapper) -> None:
+    """Drop every trigger of ours. For a migration of these tables, and for tests that empty them."""
+    with connection.cursor() as cursor:
+        for name in installed(connection):
+            if name.startswith(PREFIX):
+                cursor.execute(f"DROP TRIGGER {connection.ops.quote_name(name)}")
+
+
 def verify(connection: BaseDatabaseWrapper) -> list[str]:
     """Return a sentence for each guard that is missing, changed or not ours."""
     wanted, present = triggers(), installed(connection)

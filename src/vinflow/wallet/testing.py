@@ -19,13 +19,12 @@ from vinflow.wallet.guards import install_guards, tables_exist
 
 def remove_guards(connection: BaseDatabaseWrapper) -> None:
     """Drop every guard of the wallet. Never outside a test database."""
+    if connection.vendor == "sqlite":
+        guards_sqlite.remove(connection)
+        return
     with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            for name in guards_sqlite.installed(connection):
-                cursor.execute(f"DROP TRIGGER {connection.ops.quote_name(name)}")
-        else:
-            for trigger in guards_postgresql.triggers():
-                cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.name} ON {trigger.table}")
+        for trigger in guards_postgresql.triggers():
+            cursor.execute(f"DROP TRIGGER IF EXISTS {trigger.name} ON {trigger.table}")
 
 
 @contextmanager
