@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from binascii import crc_hqx
 from collections.abc import Iterator
+from typing import Any
 
 from vinflow.money import Currency
 
@@ -62,13 +63,13 @@ def encode(payload: Individual | Merchant) -> str:
     return _step_by_step(payload) if text is None else text
 
 
-def _lead(before: str, units_max: int) -> tuple[str, ...]:
+def _lead(before: str, units_max: int) -> tuple[Any, ...]:
     """Return what stands before a value, by the value's length: "5908" for a name of eight.
 
     LEAD[len(value)] + value writes a field and checks it in one step: a value too long is an
-    IndexError, and one that is no text a TypeError. Empty values are looked for apart.
+    IndexError, an empty one (None + "") or one that is no text a TypeError.
     """
-    return tuple(f"{before}{size:02}" for size in range(units_max + 1))
+    return (None, *(f"{before}{size:02}" for size in range(1, units_max + 1)))
 
 
 def _payee_lead(method: str, tag: str) -> tuple[str, ...]:
