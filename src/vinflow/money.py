@@ -110,12 +110,13 @@ class Money:
     @classmethod
     def from_decimal(cls, amount: Decimal, currency: Currency) -> Self:
         """Return the Money of an amount in major units. Raises TooPrecise, NotANumber."""
-        if not isinstance(amount, Decimal) or not amount.is_finite():
+        given: object = amount  # callers without types hand floats in; money is never made of one
+        if not isinstance(given, Decimal) or not given.is_finite():
             raise NotANumber(f"{amount!r} is not a finite Decimal")
         sign, digits, exponent = amount.as_tuple()
         # Never quantize: its context rounds silently at 28 digits, and money is never rounded.
         shift = int(exponent) + currency.exponent
-        number = int("".join(map(str, digits)) or "0")
+        number = int("".join(map(str, digits)))
         if shift >= 0:
             if shift > 60:
                 raise NotANumber("an amount of more than 60 digits")

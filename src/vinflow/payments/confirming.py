@@ -294,7 +294,7 @@ def _credited_since(payment: Payment, since: datetime, *, own: bool) -> Money:
         completed_at__gte=since,
     )
     if own:
-        done = done.filter(user_id=payment.user_id)
+        done = done.filter(user=payment.user)
     return Money(done.aggregate(total=Sum("amount_minor"))["total"] or 0, Currency(payment.currency))
 
 

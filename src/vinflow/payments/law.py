@@ -102,7 +102,7 @@ def _completed(environment: str) -> list[Breach]:
     for source in sources:
         entries[source.removeprefix("transfer:")] += 1
     credited: dict[int, int] = defaultdict(int)
-    breaches = []
+    breaches: list[Breach] = []
     transfers = Transfer.objects.filter(environment=environment, fate="credited").values_list(
         "hash", "payment_id"
     )

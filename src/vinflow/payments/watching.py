@@ -14,7 +14,7 @@ import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from django.db import OperationalError, close_old_connections, connection, transaction
 from django.db.models import F
@@ -118,7 +118,7 @@ def claim(*, at: datetime, limit: int, ids: Sequence[int] | None = None) -> list
     now = connection.ops.adapt_datetimefield_value(at)
     until = connection.ops.adapt_datetimefield_value(at + LEASE)
     due = "next_check_at <= %s"
-    values: list[object] = [until, lease, now]
+    values: list[Any] = [until, lease, now]
     if ids is not None:
         if not ids:
             return []
