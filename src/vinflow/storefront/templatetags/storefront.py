@@ -110,8 +110,8 @@ def icon(name: str, extra: str = "") -> SafeString:
     """Return the icon as inline SVG, hidden from voices: a word always stands beside it."""
     return format_html(
         '<svg class="kw-icon {}" viewBox="0 0 24 24" width="24" height="24" fill="none" '
-        'stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true" '
-        'focusable="false">{}</svg>',
+        'stroke="currentColor" stroke-width="1.8" stroke-linecap="round" stroke-linejoin="round" '
+        'aria-hidden="true" focusable="false">{}</svg>',
         extra,
         mark_safe(ICONS[name]),  # noqa: S308  (our own drawing, by a name our templates chose)
     )
