@@ -105,3 +105,18 @@ def test_an_env_file_is_read(tmp_path: Path, clean_environment: Callable[..., di
         )
 
     assert f"Port {port} is in use" in told.stderr
+
+
+def test_the_watcher_runs_as_a_process_of_its_own_beside_the_site(
+    demo: Any, clean_environment: Callable[..., dict[str, str]]
+) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "vinflow.cli", "watch", "--once"],
+        env=clean_environment(VINFLOW_ENV_FILE=str(demo.folder / "demo.env")),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert told.returncode == 0, told.stderr
+    assert told.stdout == "asked 0, found 0, processed 0\n"
