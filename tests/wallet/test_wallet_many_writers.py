@@ -237,7 +237,7 @@ def test_a_block_waits_for_the_entry_that_is_not_committed_yet(make_user, top_up
     holder_ready.wait(10)
     top_up(user, 100)  # a higher id, committed first
 
-    assert seal_blocks(at=now, wait_s=0.2) == 0
+    assert seal_blocks(at=now, wait_ms=200) == 0
     go_on.set()
     thread.join()
     assert seal_blocks(at=now) == 1

@@ -53,7 +53,7 @@ class Report:
     accounts: int = 0
     blocks: int = 0
     unsealed: int = 0
-    seconds: float = 0.0
+    milliseconds: int = 0
 
     @property
     def is_clean(self) -> bool:
@@ -104,7 +104,7 @@ def audit(
             report.take(check_head(head, using=using))
         for name, law in registered_laws().items():
             report.take(f"law broken, {name}: {problem}" for problem in law(using))
-    report.seconds = time.monotonic() - started
+    report.milliseconds = round((time.monotonic() - started) * 1000)
     return report
 
 

@@ -39,16 +39,16 @@ ENTRY_FIELDS = (
 
 
 def seal_blocks(
-    *, at: datetime, size: int = BLOCK_SIZE, wait_s: float = 5.0, using: str = DEFAULT_DB_ALIAS
+    *, at: datetime, size: int = BLOCK_SIZE, wait_ms: int = 5_000, using: str = DEFAULT_DB_ALIAS
 ) -> int:
     """Return how many blocks were made of the entries that were not in one yet.
 
-    at: the moment (aware) written on them. size: entries in a block at most. wait_s: how long to wait for
+    at: the moment (aware) written on them. size: entries in a block at most. wait_ms: how long to wait for
     writers that began before; what is still open then is left for the next time.
     Any number may run at once: one makes a block, the others stop. Raises NotConfigured without a key.
     """
     key = ledger_key()
-    boundary = decided_until(wait_s=wait_s, using=using)
+    boundary = decided_until(wait_ms=wait_ms, using=using)
     made = 0
     while True:
         try:
@@ -112,7 +112,7 @@ def digest_of_row(row: dict[str, Any]) -> str:
     return chain.entry_digest(entry_id=facts.pop("id"), **facts)
 
 
-def decided_until(*, wait_s: float, using: str) -> int:
+def decided_until(*, wait_ms: int, using: str) -> int:
     """Return an entry id up to which no transaction that is still open can add one."""
     connection = connections[using]
     highest = JournalEntry.objects.using(using).order_by("-id").values_list("id", flat=True).first() or 0
@@ -120,7 +120,7 @@ def decided_until(*, wait_s: float, using: str) -> int:
         return highest  # one writer at a time: ids are committed in their order
     # Whoever took an id up to `highest` took it in a statement that locks the table until its commit.
     writers = open_writers(using=using)
-    deadline = time.monotonic() + wait_s
+    deadline = time.monotonic() + wait_ms / 1000
     while writers & open_writers(using=using):
         if time.monotonic() > deadline:
             return 0

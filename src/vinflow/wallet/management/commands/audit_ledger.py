@@ -72,7 +72,7 @@ class Command(BaseCommand):
         self.stdout.write(
             f"{report.lines} lines in {report.entries} entries on {report.accounts} accounts,"
             f" {report.blocks} blocks, {report.unsealed} entries not in a block yet;"
-            f" {report.seconds:.1f} s; {report.problem_count} problems"
+            f" {report.milliseconds} ms; {report.problem_count} problems"
         )
 
 
