@@ -11,6 +11,7 @@ import time
 import zlib
 from collections.abc import Iterable
 from contextlib import closing
+from functools import lru_cache
 from threading import local
 from typing import Any
 
@@ -49,10 +50,11 @@ def address(base_url: object, prefix: str) -> httpx2.URL:
     return url
 
 
-def trust(ca_file: str | None) -> ssl.SSLContext | bool:
+@lru_cache(maxsize=8)  # reading the public authorities costs tens of milliseconds
+def trust(ca_file: str | None) -> ssl.SSLContext:
     """Return whom to trust: the public authorities, or those in a file. There is no way to trust all."""
     if ca_file is None:
-        return True
+        return httpx2.create_ssl_context(trust_env=False)
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError):

@@ -99,7 +99,7 @@ def read_qr(reply: Reply, *, money: Money, bill: str, base_url: str) -> HostedQr
     qr = qr.strip()
     if qr[: len(SCHEME)].lower() == SCHEME:
         qr = qr[len(SCHEME) :]  # a scheme, not part of the QR: the picture is of what follows
-    if not qr or len(qr) > 4096 or not qr.isprintable():
+    if not qr or len(qr) > 4096 or not qr.isprintable() or "\ufffd" in qr:
         return cannot("no qr_string that could be drawn")
     amount = plain_decimal(answer.get("amount"))
     if amount is None or answer.get("currency") != money.currency.value or not same(amount, money):
