@@ -24,39 +24,54 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import Final
 
+from vinflow.payments.inspection import (
+    COOL_DOWN_S,
+    GRACE_S,
+    LIKELY,
+    SETTLE_S,
+    Belief,
+    Signal,
+    Watched,
+    belief_of,
+    open_signals,
+    plan,
+)
 from vinflow.payments.prior import Prior
 
+__all__ = [
+    "COOL_DOWN_S",
+    "LIKELY",
+    "PRICE_LEAST_S",
+    "RESERVE",
+    "SETTLE_S",
+    "Look",
+    "Pressure",
+    "Signal",
+    "Watched",
+    "confirmable",
+    "debt",
+    "due_kind",
+    "may_ask",
+    "next_call",
+    "next_look",
+    "pick",
+    "price",
+    "tail_affordable",
+    "worth",
+]
+
 PRICE_LEAST_S: Final = 13.5
-PRICE_MOST_S: Final = (
-    600.0  # beyond this every plan is "only the last check", so a dearer call changes nothing
-)
+PRICE_MOST_S: Final = 600.0  # a dearer call would leave everybody to the last check, ten minutes late
+PATIENT_S: Final = 900.0  # the most that one unnoticed payment is taken to cost, even if nobody looks all day
 PRICE_STEP: Final = 1.05  # prices are rounded up to powers of this, so that plans can be remembered
-RESERVE: Final = 15  # calls a day that only last checks, first looks, "I have paid" and staff may take
+RESERVE: Final = 15  # usual Pressure.reserve: for last checks, first looks, "I have paid" and staff
 PRICE_SPREAD: Final = 1.25  # each QR's own price lies within this factor of the price
 GOLDEN: Final = (math.sqrt(5) - 1) / 2
-COOL_DOWN_S: Final = 10.0  # between two looks at one md5, whoever asks
-SETTLE_S: Final = 3.0  # a transfer needs a moment to become visible after the payer's own word
-GRACE_S: Final = 120.0
 BATCH_MOST: Final = 50  # md5s in one list call
 CROWD: Final = 0.4  # a call for n QRs must be worth n to this power as much as a call for one
 # Where calls are shared, a check that hardly ever finds anything waits this long for company.
 LAST_PATIENCE_S: Final = 60.0
 TAIL_PATIENCE_S: Final = 900.0
-
-# A payer who said so, and Bakong says no: either not so, or the bank is slow. One in twelve is slow.
-SLOW: Final = 0.08
-SLOW_HALF_S: Final = 30.0
-
-
-class Signal(StrEnum):
-    """What the payer's own device told us; never proof."""
-
-    SAID_PAID = "said_paid"
-    BACK_FROM_APP = "back_from_app"
-    PAGE_SHOWN = "page_shown"
-
-
-LIKELY: Final = {Signal.SAID_PAID: 0.85, Signal.BACK_FROM_APP: 0.7, Signal.PAGE_SHOWN: 0.4}
 
 
 class Look(StrEnum):
@@ -71,49 +86,15 @@ RANK: Final = {kind: rank for rank, kind in enumerate(Look)}
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
-    """One QR that was shown, and everything known about it that bears on asking. Moments are epoch seconds.
-
-    last_negative_started_at: when the last request that was answered NotFound *started*; None before the
-    first.
-    last_asked_at: when the last request of any outcome started: the cool-down counts from there.
-    unanswered: how many answers in a row were CannotTell; each doubles the cool-down, up to 32 times.
-    signals: (moment, what), oldest first; old ones may be left in, they have been answered.
-    tail_done: the one check at the end of the watch window was made (or given up).
-    """
-
-    shown_at: float
-    expires_at: float
-    watch_until: float
-    last_negative_started_at: float | None = None
-    signals: tuple[tuple[float, Signal], ...] = ()
-    checks: int = 0
-    tail_done: bool = False
-    last_outcome: str = ""
-    last_asked_at: float | None = None
-    unanswered: int = 0
-    grace_s: float = GRACE_S
-
-    @property
-    def last_look_at(self) -> float:
-        """When the check is due that alone may end the payment as expired."""
-        return self.expires_at + self.grace_s
-
-    @property
-    def last_look_done(self) -> bool:
-        """Whether Bakong has said NotFound to a request that started after expiry plus grace."""
-        said = self.last_negative_started_at
-        return said is not None and said >= self.last_look_at
-
-
-@dataclass(frozen=True, slots=True)
 class Pressure:
     """How scarce calls are at this moment.
 
     free_calls: calls left until the reset beyond those set aside for the last checks of QRs already shown;
     None
-      where there is no quota. arrivals: further QRs expected until the reset. open: QRs being watched before
-      their last check. batch_open: one call may carry 50. floor_s: the price where calls are plenty.
+      where there is no quota.
+    arrivals: further QRs expected until the reset. open: QRs being watched before their last check.
+    batch_open: one call may carry 50. floor_s: the price where calls are plenty.
+    reserve: how many of free_calls ordinary looks must leave (see may_ask); 0 when already taken off.
     """
 
     free_calls: int | None
@@ -121,85 +102,7 @@ class Pressure:
     batch_open: bool = False
     open: int = 1
     floor_s: float = PRICE_LEAST_S
-    reserve: int = RESERVE
-
-
-# ---- what we believe about one QR --------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class _Belief:
-    """P(paid and visible) as it runs from one age on, while nothing more is heard.
-
-    age: where the run starts. p: the likelihood there. debt: expected seconds already owed there.
-    echo: how likely it is that the payer paid and the bank is slow; echo_age: when Bakong last said no.
-    Each moment of debt is an expectation over everything known now: a signal speaks of the time before it
-    too.
-    """
-
-    prior: Prior
-    age: float
-    p: float
-    debt: float
-    echo: float
-    echo_age: float
-
-    @property
-    def silence(self) -> float:
-        """How much of the prior's curve is left: P(not paid by an age) is this times prior.unpaid_at(age)."""
-        return (1 - self.p) / self.prior.unpaid_at(self.age)
-
-    def likely(self, age: float) -> float:
-        """Return P(paid and visible by this age)."""
-        return 1 - self.silence * self.prior.unpaid_at(age) * (1 - self.echo * self._visible(age))
-
-    def owed(self, age: float) -> float:
-        """Return the expected seconds of "paid, and we do not know" by this age."""
-        area = self.prior.unpaid_area(age) - self.prior.unpaid_area(self.age)
-        return self.debt + (age - self.age) - self.silence * area + self.echoed(age) - self.echoed(self.age)
-
-    def echoed(self, age: float) -> float:
-        """Return the part of the debt that the slow bank owes by this age.
-
-        The two ways of being paid overlap by less than a second; adding them is near enough.
-        """
-        if not self.echo:
-            return 0.0
-        waited = max(age - self.echo_age, 0.0)
-        return self.echo * (1 - self.p) * (waited - SLOW_HALF_S / math.log(2) * self._visible(age))
-
-    def _visible(self, age: float) -> float:
-        """Return the share of slow transfers that have become visible by this age."""
-        return 1 - math.exp2(-max(age - self.echo_age, 0.0) / SLOW_HALF_S)
-
-
-def _open_signals(watched: Watched, at: float) -> list[tuple[float, Signal]]:
-    """Return the signals heard by now that no NotFound has answered (one younger than 3 s is not answered by
-    it).
-    """
-    said = watched.last_negative_started_at
-    return [(s, what) for s, what in watched.signals if s <= at and (said is None or s + SETTLE_S > said)]
-
-
-def _belief(watched: Watched, prior: Prior, at: float) -> _Belief:
-    """Return what is believed at this moment."""
-    said = watched.last_negative_started_at
-    start = 0.0 if said is None else said - watched.shown_at
-    echo = 0.0
-    if said is not None:
-        for s, what in watched.signals:
-            if what is Signal.SAID_PAID and s + SETTLE_S <= said:
-                slow = LIKELY[what] * SLOW * math.exp2((s - said) / SLOW_HALF_S)
-                echo = max(echo, slow / (1 - LIKELY[what] + slow))
-    belief = _Belief(prior, start, 0.0, 0.0, echo, start)
-    for s, what in _open_signals(watched, at):
-        age = max(s - watched.shown_at, start)
-        p, owed, likely = belief.likely(age), belief.owed(age), LIKELY[what]
-        if likely > p:
-            # Paid at some moment since the last no: as the prior has it, or anywhere where it has nothing.
-            owed = likely * (owed / p if p > 1e-9 else (age - start) / 2)
-            belief = _Belief(prior, age, likely, owed, echo, start)
-    return belief
+    reserve: int = 0
 
 
 def debt(watched: Watched, *, prior: Prior, at: float) -> float:
@@ -210,69 +113,7 @@ def debt(watched: Watched, *, prior: Prior, at: float) -> float:
     have been made at any moment since the last NotFound. This is the rank among QRs that compete for one
     call.
     """
-    return _belief(watched, prior, at).owed(max(at - watched.shown_at, 0.0))
-
-
-# ---- the plan for a QR whose payer is silent ---------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The cheapest way to go on after a NotFound, by age, down to the last check.
-
-    ages: a grid from 0 to the last check. cost, calls: expected price-weighted cost and calls still to come,
-    times P(unpaid at that age), so that straight lines between the nodes are right where the prior's curve is
-    straight.
-    following: the age of the next look. area: the prior's unpaid_area, kept for speed.
-    """
-
-    ages: tuple[float, ...]
-    cost: tuple[float, ...]
-    calls: tuple[float, ...]
-    following: tuple[float, ...]
-    area: tuple[float, ...]
-
-    def cost_at(self, age: float) -> float:
-        """Return the cost to come after a look at this age that found nothing, times P(unpaid)."""
-        i = min(bisect_right(self.ages, age), len(self.ages) - 1)
-        low, high = self.ages[i - 1], self.ages[i]
-        share = min(max((age - low) / (high - low), 0.0), 1.0)
-        return self.cost[i - 1] + share * (self.cost[i] - self.cost[i - 1])
-
-
-def _grid(last_age: float) -> tuple[float, ...]:
-    """Return the ages at which a look may be planned: every 5 s for five minutes, then every 15 s."""
-    fine = [5.0 * i for i in range(60)]
-    coarse = [300.0 + 15.0 * i for i in range(max(0, math.ceil((last_age - 300) / 15)))]
-    return (*(a for a in fine + coarse if a < last_age - COOL_DOWN_S), last_age)
-
-
-@lru_cache(maxsize=512)
-def plan(prior: Prior, price_s: float, last_age: float) -> Plan:
-    """Return the plan for silent payers at this price. Remembered: about 2 ms to make.
-
-    Worked backwards: at each age the next look is the one that makes debt until it, plus its price, plus what
-    follows if it finds nothing, smallest. The last check is paid for like the others, and cannot be left out.
-    """
-    ages = _grid(last_age)
-    n = len(ages)
-    unpaid = [prior.unpaid_at(a) for a in ages]
-    area = [prior.unpaid_area(a) for a in ages]
-    cost, calls, following = [0.0] * n, [0.0] * n, [last_age] * n
-    for i in range(n - 2, -1, -1):
-        here, left, base = ages[i], unpaid[i], area[i]
-        best, chosen = math.inf, n - 1
-        for j in range(i + 1, n):
-            gap = ages[j] - here
-            if gap < COOL_DOWN_S and j < n - 1:
-                continue
-            total = left * gap - (area[j] - base) + cost[j]
-            if total < best:
-                best, chosen = total, j
-        cost[i] = best + price_s * left
-        calls[i] = left + calls[chosen]
-        following[i] = ages[chosen]
-    return Plan(ages, tuple(cost), tuple(calls), tuple(following), tuple(area))
+    return belief_of(watched, prior, at).owed(max(at - watched.shown_at, 0.0))
 
 
 # ---- what a call costs -------------------------------------------------------------------------------------
@@ -359,7 +200,7 @@ def may_ask(watched: Watched, pressure: Pressure, *, at: float) -> bool:
     free = pressure.free_calls
     if free is None or due_kind(watched, at=at) is Look.LAST:
         return True
-    said = any(what is Signal.SAID_PAID for _, what in _open_signals(watched, at))
+    said = any(what is Signal.SAID_PAID for _, what in open_signals(watched, at))
     return free > (0 if said or not watched.checks else pressure.reserve)
 
 
@@ -384,7 +225,7 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
     the end of the watch window (whether it is made is tail_affordable's word), or sooner if the payer speaks.
     To be asked again whenever something changes: an answer, a signal, a new price.
     """
-    if watched.last_look_done and watched.tail_done and not _open_signals(watched, at):
+    if watched.last_look_done and watched.tail_done and not open_signals(watched, at):
         return None
     earliest = _earliest(watched, at)
     if not watched.last_look_done:
@@ -396,12 +237,12 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
         end = max(watched.watch_until, earliest + 2 * watched.grace_s)
     if earliest >= min(end, watched.last_look_at if not watched.last_look_done else end):
         return end
-    belief = _belief(watched, prior, at)
+    belief = belief_of(watched, prior, at)
     born = watched.shown_at
     if together(pressure) > 1:
         return _reaches(belief, born, worth(pressure, prior=prior) / together(pressure), earliest, end)
     asking = price(pressure, prior=prior) * _spread(watched)
-    best, best_cost = end, belief.owed(end - born) + asking
+    best, best_cost = end, belief.owed(min(end, earliest + PATIENT_S) - born) + asking
     if watched.last_look_done:
         # Nobody is expected any more: only the payer's word, or its echo, can make a look worth while.
         later = [earliest + step for step in (0.0, 15.0, 30.0, 60.0, 120.0, 240.0)]
@@ -424,14 +265,13 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
         node, follows = ahead.ages[i], silence * ahead.cost[i]
         total = fixed + node - silence * ahead.area[i] + follows
         if belief.echo:
-            seen = 1 - (1 - belief.likely(node)) / (silence * prior.unpaid_at(node))
-            total += belief.echoed(node) - seen * follows
+            total += belief.echoed(node) - belief.echo * belief.visible(node) * follows
         if total < best_cost:
             best, best_cost = born + node, total
     return best
 
 
-def _reaches(belief: _Belief, born: float, owed: float, earliest: float, end: float) -> float:
+def _reaches(belief: Belief, born: float, owed: float, earliest: float, end: float) -> float:
     """Return when the debt reaches this sum, between the two moments: debt only grows, so by halving."""
     if belief.owed(end - born) < owed:
         return end
@@ -461,7 +301,7 @@ def _earliest(watched: Watched, at: float) -> float:
     earliest = at
     if watched.last_asked_at is not None:
         earliest = max(earliest, watched.last_asked_at + COOL_DOWN_S * 2 ** min(watched.unanswered, 5))
-    fresh = _open_signals(watched, at)
+    fresh = open_signals(watched, at)
     if fresh:
         # After the newest word, but a page that is hidden and shown without end must not put us off for ever.
         earliest = max(earliest, min(fresh[-1][0] + SETTLE_S, fresh[0][0] + COOL_DOWN_S))
@@ -525,7 +365,7 @@ def next_call(watched: Sequence[Watched], *, prior: Prior, pressure: Pressure, a
         return at
     asking, last = worth(pressure, prior=prior), max(at, min(moments))
     ready = [
-        (_earliest(one, at), one.shown_at, _belief(one, prior, at))
+        (_earliest(one, at), one.shown_at, belief_of(one, prior, at))
         for one in watched
         if due_kind(one, at=last) is not Look.TAIL
     ]
