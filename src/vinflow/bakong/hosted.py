@@ -13,10 +13,10 @@ rows of reading.py about statuses and codes come first, and then:
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from vinflow.money import Currency, Money, MoneyError
 
@@ -31,8 +31,9 @@ __all__ = ["check", "create", "merchant_of"]
 UNPAID = frozenset({"pending", "created", "unpaid", "waiting", "expired", "canceled", "cancelled"})
 BROKEN = frozenset({"failed", "declined", "rejected"})
 SCHEME = "khqr://"
-# The link is shown as a plain link on our page; no other scheme may stand there.
-APP_LINK = re.compile(r"bakong:[^\s\"'<>\\\x00-\x20\x7f]{1,4000}")
+# What may stand in a URL as it is; the rest (blanks, quotes, Khmer letters of a name) is escaped.
+URL_SAFE = ":/?#[]@!$&()*+,;=%~"
+APP_SCHEME = "bakong:"
 BILL_LENGTH_MAX = 25
 INFO_LENGTH_MAX = 255
 
@@ -109,7 +110,7 @@ def read_qr(reply: Reply, *, money: Money, bill: str, base_url: str) -> HostedQr
     return HostedQr(
         hash=digest.lower(),
         qr_string=qr,
-        deeplink=link if isinstance(link, str) and safe_link(link, base_url) else None,
+        deeplink=page_link(link, base_url),
         amount=money.decimal,
         currency=money.currency,
         merchant_id=text(answer.get("merchant_id")),
@@ -127,9 +128,17 @@ def same(amount: Any, money: Money) -> bool:
         return False
 
 
-def safe_link(link: str, base_url: str) -> bool:
-    """May a link of the gateway stand on our page: a web link, or the Bakong app's own scheme?"""
-    return is_web_link(link, base_url) or APP_LINK.fullmatch(link) is not None
+def page_link(link: object, base_url: str) -> str | None:
+    """Return a link of the gateway as it may stand on our page, None when it may not.
+
+    A web link, or the Bakong app's own scheme; the guide's form holds a whole KHQR, blanks and all, so
+    what no URL may hold is escaped.
+    """
+    if not isinstance(link, str) or not link.isprintable() or len(link) > 4096:
+        return None
+    if link.startswith(APP_SCHEME) and len(link) > len(APP_SCHEME):
+        return quote(link, safe=URL_SAFE)
+    return link if is_web_link(link, base_url) else None
 
 
 def read_paid(reply: Reply, *, digest: str) -> Outcome:
