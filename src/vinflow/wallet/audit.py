@@ -142,8 +142,9 @@ def wrong_entries(report: Report, tick: Tick, *, using: str) -> Iterator[str]:
             report.entries += 1
             report.lines += len(lines)
             try:
-                yield from wrong_entry(entry, seal_count, lines, accounts)
-                sealed = chain.sealed_digest(digest_of_row(entry), [line.facts for line in lines])
+                own_digest = digest_of_row(entry)
+                yield from wrong_entry(entry, own_digest, seal_count, lines, accounts)
+                sealed = chain.sealed_digest(own_digest, [line.facts for line in lines])
             except (AttributeError, KeyError, TypeError, ValueError) as wrong:
                 yield f"entry {entry['id']} cannot be read: {type(wrong).__name__}: {wrong}"
                 sealed = ""
@@ -188,7 +189,11 @@ def read_chunk(after: int, *, using: str) -> list[ChunkRow]:
 
 
 def wrong_entry(
-    entry: dict[str, Any], seal_count: int | None, lines: list[AuditLine], accounts: dict[int, AccountFacts]
+    entry: dict[str, Any],
+    own_digest: str,
+    seal_count: int | None,
+    lines: list[AuditLine],
+    accounts: dict[int, AccountFacts],
 ) -> Iterator[str]:
     """Yield what is wrong inside one entry."""
     name = f"entry {entry['id']}"
@@ -200,7 +205,6 @@ def wrong_entry(
         yield f"{name} has fewer than two lines"
     sums: dict[str, int] = defaultdict(int)
     body = []
-    own_digest = digest_of_row(entry)
     for facts, previous_hash in lines:
         account = accounts[facts.account_id]
         if type(facts.amount_minor) is not int or facts.amount_minor <= 0 or facts.side not in ("D", "C"):

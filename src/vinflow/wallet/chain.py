@@ -15,6 +15,8 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 
+encode = json.JSONEncoder(ensure_ascii=True, separators=(",", ":")).encode
+
 
 class LineFacts(NamedTuple):
     """One line as it is hashed into a block."""
@@ -31,7 +33,7 @@ class LineFacts(NamedTuple):
 
 def digest(*facts: object) -> str:
     """Return SHA-256 (64 hex) of facts as a JSON list, which keeps their borders unmistakable."""
-    return hashlib.sha256(json.dumps(facts, ensure_ascii=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(encode(facts).encode()).hexdigest()
 
 
 def entry_digest(
@@ -79,7 +81,7 @@ def line_hash(
 
 def sealed_digest(entry: str, lines: Iterable[LineFacts]) -> str:
     """Return the digest of an entry with all its lines, in the order of their numbers."""
-    return digest(entry, [list(line) for line in lines])
+    return digest(entry, list(lines))
 
 
 class BlockHash:
