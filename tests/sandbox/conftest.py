@@ -41,7 +41,9 @@ def trust() -> ssl.SSLContext:
 def http(server: SandboxServer, trust: ssl.SSLContext) -> Iterator[httpx2.Client]:
     """A plain HTTP client at the stand-in's address."""
     agent = {"user-agent": "shop/1"}
-    with httpx2.Client(base_url=server.url, timeout=10, headers=agent, verify=trust, trust_env=False) as client:
+    with httpx2.Client(
+        base_url=server.url, timeout=10, headers=agent, verify=trust, trust_env=False
+    ) as client:
         yield client
 
 
@@ -49,7 +51,9 @@ def http(server: SandboxServer, trust: ssl.SSLContext) -> Iterator[httpx2.Client
 def ask(http: httpx2.Client, bank: Sandbox) -> Ask:
     """Call one of the ten by name: ask("check_transaction_by_md5", {"md5": ...}); token=None sends none."""
 
-    def call(name: str, body: Any, *, token: str | None = bank.token, method: str = "POST") -> httpx2.Response:
+    def call(
+        name: str, body: Any, *, token: str | None = bank.token, method: str = "POST"
+    ) -> httpx2.Response:
         headers = {} if token is None else {"authorization": f"Bearer {token}"}
         return http.request(method, f"/v1/{name}", json=body, headers=headers)
 

@@ -23,7 +23,14 @@ def code_of(answer: httpx2.Response) -> tuple[int, int | None]:
 
 
 def test_an_unknown_path_is_a_404_page_even_without_token(http: httpx2.Client) -> None:
-    for path in ("/v1/request_token", "/v1/verify", "/v1/", "/v2/renew_token", "/v1/renew_token/", "/nothing"):
+    for path in (
+        "/v1/request_token",
+        "/v1/verify",
+        "/v1/",
+        "/v2/renew_token",
+        "/v1/renew_token/",
+        "/nothing",
+    ):
         answer = http.post(path, json={})
         assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html"), path
 
@@ -66,7 +73,9 @@ def test_the_edge_refuses_before_anything_else(ask: Any, http: httpx2.Client, ba
     assert b"The request could not be satisfied" in cloudfront.content
 
 
-def test_the_edge_can_dislike_callers_that_do_not_say_who_they_are(http: httpx2.Client, bank: Sandbox) -> None:
+def test_the_edge_can_dislike_callers_that_do_not_say_who_they_are(
+    http: httpx2.Client, bank: Sandbox
+) -> None:
     bank.switch(user_agent_filter=True)
 
     def status(agent: str) -> int:
@@ -107,7 +116,9 @@ def test_unauthorized_can_come_with_status_200(ask: Any, bank: Sandbox) -> None:
 
 
 def test_tokens_are_jwts_that_another_library_verifies() -> None:
-    bank = Sandbox(clock=Clock(frozen_at_ms=1_764_565_200_000), secret="a key that both of us know, long enough")
+    bank = Sandbox(
+        clock=Clock(frozen_at_ms=1_764_565_200_000), secret="a key that both of us know, long enough"
+    )
 
     payload = jwt.decode(
         bank.token,

@@ -15,7 +15,9 @@ from vinflow.sandbox.switches import CHOICES
 CHECK = "check_transaction_by_md5"
 
 
-def paid(ask: Any, bank: Sandbox, amount: str = "9800", currency: Currency = Currency.KHR, **options: Any) -> bytes:
+def paid(
+    ask: Any, bank: Sandbox, amount: str = "9800", currency: Currency = Currency.KHR, **options: Any
+) -> bytes:
     qr = bank.qr(amount, currency)
     bank.pay(qr, **options)
     content: bytes = ask(CHECK, {"md5": hashlib.md5(qr.encode()).hexdigest()}).content
@@ -135,7 +137,9 @@ def test_a_delay_for_all_payments(ask: Any, bank: Sandbox) -> None:
     transfer = bank.transfers[0]
 
     assert b'"errorCode":1' in before
-    assert ask(CHECK, {"md5": transfer.md5}).json()["data"]["acknowledgedDateMs"] == transfer.created_ms + 90_000
+    assert (
+        ask(CHECK, {"md5": transfer.md5}).json()["data"]["acknowledgedDateMs"] == transfer.created_ms + 90_000
+    )
 
 
 @pytest.mark.parametrize(

@@ -30,6 +30,7 @@ from vinflow.sandbox.errors import (
     NotEnoughMoney,
     SandboxError,
     UnknownReceiver,
+    WrongMoment,
 )
 from vinflow.sandbox.faults import ITEM_STYLES, Fault
 from vinflow.sandbox.paper import expires_ms, read_khqr
@@ -44,6 +45,8 @@ PHONE_ACCOUNT = "sokha_test@tbnk"
 PAYER = "abaakhppxxx@abaa"  # a bank's own wallet, which is what a payer looks like to the receiver
 EMAIL = "dev@sandbox.example"
 LOG_LENGTH = 10_000
+DELAY_S_MAX = 315_360_000  # ten years
+DECIMALS_MAX = 18  # more digits after the point than any amount has; keeps the text of one short
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 
 CALLS = frozenset(
@@ -289,6 +292,8 @@ class Sandbox:
         test merchant when left out). age_s: how long ago it was issued, so that age_s=life_s + 1 is an expired
         one. environment: another one's name gives a token that is refused here.
         """
+        if not (0 <= life_s <= DELAY_S_MAX and -DELAY_S_MAX <= age_s <= DELAY_S_MAX):
+            raise WrongMoment(f"a token of {life_s!r} seconds, {age_s!r} seconds old")
         with self.lock:
             mark = tokens.MARK.get(environment or self.environment, "00000000")
             issued_s = self.clock.now_ms() // 1000 - age_s
@@ -590,8 +595,10 @@ class Sandbox:
         moves. twice: two transfers. again: pay although it has been paid. late: pay although its time is over,
         and report a moment after its end even when that has not come. debit: the payer's balance must cover it.
         hash, overrides, drop: force the hash, fields of the wire object, or their absence.
-        Raises the PayRefused tree; then nothing has changed.
+        Raises the PayRefused tree, WrongMoment for an absurd delay_s; then nothing has changed.
         """
+        if delay_s is not None and not 0 <= delay_s <= DELAY_S_MAX:
+            raise WrongMoment(f"a delay of {delay_s!r} seconds")
         with self.lock:
             read = self.read_qr(qr, expired_too=late)
             text = qr.strip().removeprefix("khqr://")
@@ -653,7 +660,12 @@ class Sandbox:
             paid = Decimal(str(wanted))
         except InvalidOperation:
             raise AmountNeeded(f"{str(wanted)[:20]!r} is no amount") from None
-        if not paid.is_finite() or paid <= 0 or paid >= 10**13:
+        if (
+            not paid.is_finite()
+            or paid <= 0
+            or paid >= 10**13
+            or int(paid.as_tuple().exponent) < -DECIMALS_MAX
+        ):
             raise AmountNeeded(f"{str(paid)[:20]} cannot be paid")
         return paid, unit
 

@@ -6,8 +6,11 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from vinflow.sandbox.errors import WrongMoment
+
 __all__ = ["PHNOM_PENH_MS", "Clock", "day_of"]
 
+MOMENT_MS_MAX = 253_370_764_800_000  # the end of the year 9998, a year before datetime's own end
 PHNOM_PENH_MS = 7 * 3_600_000  # UTC+7, no summer time
 
 
@@ -39,15 +42,20 @@ class Clock:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=self.now_ms())
 
     def advance(self, seconds: float) -> None:
-        """Move the clock by seconds; a negative number moves it back."""
-        step = round(seconds * 1000)
+        """Move the clock by seconds; a negative number moves it back. Raises WrongMoment; then it stays."""
+        try:
+            step = round(seconds * 1000)
+        except (ValueError, OverflowError):  # not a number, or endless
+            raise WrongMoment(f"{seconds!r} seconds") from None
+        self._check(self.now_ms() + step)
         if self.frozen_at_ms is not None:
             self.frozen_at_ms += step
         else:
             self.offset_ms += step
 
     def set_ms(self, moment_ms: int) -> None:
-        """Put the clock at moment_ms; it stands still or runs on as it did before."""
+        """Put the clock at moment_ms; it stands still or runs on as it did before. Raises WrongMoment."""
+        self._check(moment_ms)
         if self.frozen_at_ms is not None:
             self.frozen_at_ms = moment_ms
         else:
@@ -62,6 +70,11 @@ class Clock:
         if self.frozen_at_ms is not None:
             self.offset_ms = self.frozen_at_ms - self._base()
             self.frozen_at_ms = None
+
+    @staticmethod
+    def _check(moment_ms: int) -> None:
+        if not 0 <= moment_ms <= MOMENT_MS_MAX:
+            raise WrongMoment("the clock goes from 1970 to 9998")
 
 
 def day_of(moment_ms: int, *, shift_ms: int) -> int:

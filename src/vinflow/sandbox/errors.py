@@ -16,6 +16,7 @@ SandboxError (Exception)
     BankRefused              the test control said so
   WrongSwitch (ValueError)   no such switch, or a value it does not know
   WrongFault (ValueError)    no such call or style
+  WrongMoment (ValueError)   a clock or a delay outside the years 1970 to 9998
   UnsafeControl              the control interface was asked for on an open address without a secret
   ControlError               the control interface refused; .status and .answer hold what it said
 """
@@ -41,6 +42,7 @@ __all__ = [
     "UnknownReceiver",
     "UnsafeControl",
     "WrongFault",
+    "WrongMoment",
     "WrongPin",
     "WrongSwitch",
 ]
@@ -142,6 +144,10 @@ class WrongSwitch(SandboxError, ValueError):
 
 class WrongFault(SandboxError, ValueError):
     """No such call, no such style, or a number out of range."""
+
+
+class WrongMoment(SandboxError, ValueError):
+    """A moment no calendar of ours can show, or a delay of more than ten years."""
 
 
 class UnsafeControl(SandboxError):

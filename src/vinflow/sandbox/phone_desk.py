@@ -7,6 +7,7 @@ so no page ever hands a KHQR's text back to itself. A text or a deeplink is a se
 from __future__ import annotations
 
 import hmac
+import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -68,6 +69,7 @@ STATIC = {
 }
 UNSAFE_SCHEMES = ("javascript", "data", "vbscript", "file", "blob", "about")
 SLOW_S = 5.0
+BACK = re.compile(r"/phone/(?:activity|review/[A-Za-z0-9_-]{1,64})", re.ASCII)
 GATEWAYS: dict[str, dict[str, Any]] = {
     "slow": {"style": "slow", "delay_s": SLOW_S},
     "500": {"style": "nginx", "status": 500},
@@ -509,7 +511,7 @@ def safe_callback(callback: str | None) -> str | None:
 
 def _way_back(form: Form) -> str:
     back = form.text("back")
-    return back if back.startswith("/phone/review/") or back == "/phone/activity" else "/phone"
+    return back if BACK.fullmatch(back) else "/phone"
 
 
 def _bare(text: str) -> str:

@@ -32,7 +32,7 @@ PICTURE_MAX = 11_000_000  # ten megabytes of picture and the form around it
 HEAD_MAX = 32_768
 IDLE_S = 75.0
 HANG_S = 3600.0
-DRIP_S = 0.05  # real seconds between two bytes of a dripping answer
+DRIP_S = 0.05
 CHUNK = 65_536
 
 log = logging.getLogger("vinflow.sandbox")
@@ -58,7 +58,7 @@ class SandboxServer:
     port: 0 takes a free one; .port and .url say which. tls: serve HTTPS with a certificate from a local
     authority; .ca_path is what a client must trust. tls_folder: where that authority is kept (a temporary
     folder otherwise). control: open the control interface. secret: what its callers must show; needed when
-    host is not loopback. Raises UnsafeControl.
+    host is not loopback. .drip_s: real seconds between two bytes of a dripping answer. Raises UnsafeControl.
     """
 
     def __init__(
@@ -81,6 +81,7 @@ class SandboxServer:
         self.port = port
         self.tls = tls
         self.ca_path: Path | None = None
+        self.drip_s = DRIP_S
         self._tls_folder = tls_folder
         self._site = Site(sandbox, control=control, secret=secret, open_address=open_address, phone=phone)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -282,7 +283,7 @@ class _Conversation:
             for byte in head + body:
                 self.writer.write(bytes([byte]))
                 await self.writer.drain()
-                await asyncio.sleep(DRIP_S)
+                await asyncio.sleep(self.server.drip_s)
         else:
             self.writer.write(head + body)
             await self.writer.drain()
