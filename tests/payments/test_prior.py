@@ -6,7 +6,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vinflow.payments.prior import EDGES, HALF_LIFE, NEVER_LEAST, START_PAYERS, Prior, PriorUnreadable
@@ -23,6 +23,7 @@ def learned(*, low: float, high: float, never: float, count: int, seed: int = 7)
     return prior
 
 
+@settings(deadline=None)
 @given(ages, ages, st.lists(st.one_of(st.none(), ages), max_size=40))
 def test_unpaid_is_a_probability_that_only_falls(one, other, seen):
     prior = Prior.of()
@@ -34,6 +35,7 @@ def test_unpaid_is_a_probability_that_only_falls(one, other, seen):
     assert prior.unpaid_at(0) == 1
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0, max_value=900), st.floats(min_value=0, max_value=900))
 def test_the_area_is_the_integral_of_the_curve(one, other):
     prior = learned(low=10, high=240, never=0.2, count=50)
@@ -107,6 +109,7 @@ def test_an_age_that_cannot_be_counts_for_an_end_of_the_curve(age):
     assert prior.seen == pytest.approx(1.0)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(st.none(), st.floats(min_value=0, max_value=800)), max_size=60))
 def test_what_is_kept_as_json_comes_back(seen):
     prior = Prior.of()

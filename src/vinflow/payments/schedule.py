@@ -228,19 +228,14 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
     if watched.last_look_done and watched.tail_done and not open_signals(watched, at):
         return None
     earliest = _earliest(watched, at)
-    if not watched.last_look_done:
-        patience = LAST_PATIENCE_S if pressure.batch_open and pressure.open > 1 else 0.0
-        end = max(watched.last_look_at + patience, earliest)
-    elif not watched.tail_done:
-        end = max(watched.watch_until + (TAIL_PATIENCE_S if pressure.batch_open else 0.0), earliest)
-    else:
-        end = max(watched.watch_until, earliest + 2 * watched.grace_s)
+    end = max(_forced(watched, pressure), earliest)
     if earliest >= min(end, watched.last_look_at if not watched.last_look_done else end):
         return end
     belief = belief_of(watched, prior, at)
     born = watched.shown_at
     if together(pressure) > 1:
-        return _reaches(belief, born, worth(pressure, prior=prior) / together(pressure), earliest, end)
+        part = worth(pressure, prior=prior) / together(pressure)
+        return _known(_reaches(belief, born, part, earliest, min(end, earliest + PATIENT_S)) or end)
     asking = price(pressure, prior=prior) * _spread(watched)
     best, best_cost = end, belief.owed(min(end, earliest + PATIENT_S) - born) + asking
     if watched.last_look_done:
@@ -251,7 +246,7 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
             total += (1 - belief.likely(moment - born)) * asking
             if moment < end and total < best_cost:
                 best, best_cost = moment, total
-        return best
+        return _known(best)
     ahead = plan(prior, _rounded(asking), float(round(watched.last_look_at - born)))
     age = earliest - born
     total = belief.owed(age) + asking + (1 - belief.likely(age)) / prior.unpaid_at(age) * ahead.cost_at(age)
@@ -271,10 +266,25 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
     return best
 
 
-def _reaches(belief: Belief, born: float, owed: float, earliest: float, end: float) -> float:
-    """Return when the debt reaches this sum, between the two moments: debt only grows, so by halving."""
+def _forced(watched: Watched, pressure: Pressure) -> float:
+    """Return when this QR is asked about in any case: its last check, then its tail check, or never again."""
+    if not watched.last_look_done:
+        company = pressure.batch_open and pressure.open > 1
+        return watched.last_look_at + (LAST_PATIENCE_S if company else 0.0)
+    if not watched.tail_done:
+        return watched.watch_until + (TAIL_PATIENCE_S if pressure.batch_open else 0.0)
+    return math.inf
+
+
+def _known(moment: float) -> float | None:
+    """Return the moment, or None where it never comes."""
+    return None if math.isinf(moment) else moment
+
+
+def _reaches(belief: Belief, born: float, owed: float, earliest: float, end: float) -> float | None:
+    """Return when the debt reaches this sum between the two moments, or None. It only grows: by halving."""
     if belief.owed(end - born) < owed:
-        return end
+        return None
     low, high = earliest, end
     while high - low > 0.05:
         middle = (low + high) / 2
@@ -357,27 +367,27 @@ def next_call(watched: Sequence[Watched], *, prior: Prior, pressure: Pressure, a
     Single calls: the earliest next look. List calls: also the moment at which the debts together reach the
     worth of a call, which is sooner than any of them alone would.
     """
-    looks = [next_look(one, prior=prior, pressure=pressure, at=at) for one in watched]
-    moments = [m for m in looks if m is not None]
-    if not moments or together(pressure) == 1:
-        return min(moments, default=None)
+    if together(pressure) == 1:
+        looks = [next_look(one, prior=prior, pressure=pressure, at=at) for one in watched]
+        return min((moment for moment in looks if moment is not None), default=None)
     if pick(watched, prior=prior, pressure=pressure, at=at):
         return at
-    asking, last = worth(pressure, prior=prior), max(at, min(moments))
-    ready = [
-        (_earliest(one, at), one.shown_at, belief_of(one, prior, at))
-        for one in watched
-        if due_kind(one, at=last) is not Look.TAIL
-    ]
+    asking = worth(pressure, prior=prior)
+    ready = [(_earliest(one, at), one.shown_at, belief_of(one, prior, at)) for one in watched]
+    forced = min(
+        (max(_forced(one, pressure), first) for one, (first, *_) in zip(watched, ready, strict=True)),
+        default=math.inf,
+    )
+    last = min(forced, at + 2 * 86_400.0)
 
     def enough(moment: float) -> bool:
         owed = sorted((b.owed(moment - born) for first, born, b in ready if first <= moment), reverse=True)
         return sum(owed[:BATCH_MOST]) >= asking
 
     # Debts only grow, so halving finds the moment, to a quarter of a second.
+    if not enough(last):
+        return _known(forced)
     low, high = at, last
-    if not enough(high):
-        return high
     while high - low > 0.25:
         middle = (low + high) / 2
         if enough(middle):
