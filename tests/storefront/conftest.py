@@ -145,3 +145,64 @@ def page(client: Any, payer: Any) -> Any:
     """Django's test client, signed in as the payer."""
     client.force_login(payer)
     return client
+
+
+@pytest.fixture
+def site(transactional_db: None, live_server: Any) -> str:
+    """The site on a port, its database in a file that all threads see."""
+    return str(live_server.url)
+
+
+@pytest.fixture
+def shop(site: str) -> House:
+    """The shop behind the site."""
+    return House()
+
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+SMALL = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
+DESK = {"viewport": {"width": 1280, "height": 800}}
+
+
+@pytest.fixture
+def visit(browser: Any, site: str, shop: House) -> Iterator[Any]:
+    """visit(path, ...) opens a page as a signed-in payer; every request and script error is kept on it."""
+    from django.conf import settings
+    from django.test import Client
+
+    contexts = []
+
+    def open_page(
+        path: str | None,
+        *,
+        user: Any = None,
+        device: Any = PHONE,
+        language: str = "en",
+        script: str = "",
+        **options: Any,
+    ) -> Any:
+        context = browser.new_context(
+            **device, **{"locale": "en-US", "timezone_id": "America/New_York", **options}
+        )
+        contexts.append(context)
+        context.set_default_timeout(8000)
+        cookies = [{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": site}]
+        if user is not None:
+            client = Client()
+            client.force_login(user)
+            value = client.cookies[settings.SESSION_COOKIE_NAME].value
+            cookies.append({"name": settings.SESSION_COOKIE_NAME, "value": value, "url": site})
+        context.add_cookies(cookies)
+        if script:
+            context.add_init_script(script)
+        page = context.new_page()
+        page.asked, page.faults = [], []
+        page.on("request", lambda request: page.asked.append(request.url))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        if path is not None:
+            page.goto(site + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()

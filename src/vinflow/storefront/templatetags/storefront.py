@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from django import template
@@ -33,6 +34,12 @@ def say(text: str, context: str | None = None, **values: object) -> SafeString |
 def money(value: Money) -> str:
     """Return "$1,250.00" or "41,000 ៛"."""
     return format_money(value)
+
+
+@register.filter
+def joined(values: Sequence[Money]) -> str:
+    """Return several amounts in one line, "$20.00, 41,000 ៛": side by side, never added."""
+    return ", ".join(format_money(value) for value in values)
 
 
 @register.filter
