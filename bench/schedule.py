@@ -581,7 +581,7 @@ def drawn(rows: list[dict[str, Any]]) -> str:
     up.
     """
     width, height, left, top, wide, tall = 760, 400, 64, 56, 660, 280
-    x_most, y_most = 8.0, 200.0
+    x_most, y_most = 6.0, 200.0
 
     def x(calls: float) -> float:
         return round(left + wide * calls / x_most, 1)
@@ -591,7 +591,7 @@ def drawn(rows: list[dict[str, Any]]) -> str:
 
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" role="img"'
-        ' font-family="system-ui, sans-serif" font-size="13" fill="#2b2f36">',
+        ' font-family="system-ui, Arial, sans-serif" font-size="13" fill="#2b2f36">',
         "<title>Calls per QR against the time until a payment is noticed</title>",
         f'<rect width="{width}" height="{height}" fill="#fff"/>',
         '<text x="64" y="24" font-size="15" font-weight="600">Seconds until a payment is noticed</text>',

@@ -376,6 +376,16 @@ def test_a_list_call_takes_those_who_owe_most():
     assert sorted(chosen) == list(range(70, 120))
 
 
+def test_one_who_speaks_in_a_crowd_comes_sooner_but_does_not_get_a_call_to_himself():
+    company = Pressure(None, batch_open=True, open=50)
+    at = BORN + 20
+    silent = next_look(shown(), prior=EVEN, pressure=company, at=at)
+    spoken = shown(signals=((at, Signal.SAID_PAID),))
+
+    assert at + SETTLE_S < next_look(spoken, prior=EVEN, pressure=company, at=at) <= silent
+    assert next_look(spoken, prior=EVEN, pressure=PLENTY, at=at) == at + SETTLE_S
+
+
 def test_a_last_check_waits_a_minute_for_company_and_no_longer():
     watched = denied(600)
     company = Pressure(None, batch_open=True, open=5)

@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -234,8 +234,12 @@ def next_look(watched: Watched, *, prior: Prior, pressure: Pressure, at: float) 
     belief = belief_of(watched, prior, at)
     born = watched.shown_at
     if together(pressure) > 1:
-        part = worth(pressure, prior=prior) / together(pressure)
-        return _known(_reaches(belief, born, part, earliest, min(end, earliest + PATIENT_S)) or end)
+        asking, horizon = worth(pressure, prior=prior), min(end, earliest + PATIENT_S)
+        quiet = belief_of(replace(watched, signals=()), prior, at)
+        silent = _reaches(quiet, born, asking / together(pressure), earliest, horizon)
+        # The others owe half of their part on the average: one who spoke has to bring the other half.
+        spoken = _reaches(belief, born, asking / 2, earliest, horizon)
+        return _known(min(silent or end, spoken or end))
     asking = price(pressure, prior=prior) * _spread(watched)
     best, best_cost = end, belief.owed(min(end, earliest + PATIENT_S) - born) + asking
     if watched.last_look_done:
