@@ -11,6 +11,7 @@
 Unknown is not unpaid: see results.py.
 """
 
+from .advice import Finding, Level, advise
 from .client import AsyncClient, AsyncHostedClient, Client, HostedClient
 from .diagnosis import Diagnosis
 from .endpoints import SourceInfo
@@ -49,9 +50,11 @@ __all__ = [
     "Exchange",
     "Failed",
     "FileTokenStore",
+    "Finding",
     "Found",
     "HostedClient",
     "HostedQr",
+    "Level",
     "Link",
     "MemoryTokenStore",
     "NotConfigured",
@@ -68,4 +71,5 @@ __all__ = [
     "TrackingStatus",
     "Transfer",
     "WrongArgument",
+    "advise",
 ]

@@ -17,6 +17,7 @@ from .hosted import check as hosted_check
 from .keyring import Keyring, proves
 from .reading import read_check
 from .results import Account, AccountState, CannotTell, Found, NotFound, Outcome, Reason, TokenInfo
+from .tokens import Token
 from .wire import Aside, Auth, Call, Flow, Operation
 
 __all__ = ["Diagnosis", "diagnose", "diagnose_hosted"]
@@ -57,17 +58,23 @@ class Diagnosis:
 def door(operation: Operation, body: object, keyring: Keyring) -> Flow[Diagnosis]:
     """Knock without the token: it costs nothing, and 401 is the answer of an open door."""
     answer: Outcome = yield Call(operation, body, read_check, Auth.NONE)
-    token = yield Aside(keyring.store.current)
     said = answer if isinstance(answer, CannotTell) else None
     open_door = said is None or said.reason in (Reason.AUTH, Reason.QUOTA)
-    return Diagnosis(
+    found = Diagnosis(
         reachable=open_door,
         refused=said is not None and said.reason is Reason.BLOCKED,
         door=None if open_door else said,
         clock_behind_s=clock_behind(answer.answered_at, keyring),
-        token=token.info if token is not None else None,
-        token_days_left=days_left(token.expires_at if token is not None else None, keyring),
     )
+    return (yield from look_at_token(found, keyring))
+
+
+def look_at_token(found: Diagnosis, keyring: Keyring) -> Flow[Diagnosis]:
+    """Add what may be told of the current token, which the calls before may have renewed."""
+    token: Token | None = yield Aside(keyring.store.current)
+    if token is None:
+        return found
+    return replace(found, token=token.info, token_days_left=days_left(token.expires_at, keyring))
 
 
 def clock_behind(answered_at: datetime | None, keyring: Keyring) -> float | None:
@@ -107,6 +114,7 @@ def steps(account: str | None, keyring: Keyring) -> Flow[Diagnosis]:
     if found.token_accepted is None and not found.quota_gone:
         single: Outcome = yield from one(Call(Operation.CHECK_MD5, {"md5": NOBODYS_MD5}, read_check))
         found = judge(found, probe, single)
+    found = yield from look_at_token(found, keyring)
     spare = found.metered_calls < 3 and found.token_accepted is not False
     return (yield from ask_account(found, account, Auth.WELCOME if spare else Auth.NONE))
 
@@ -147,6 +155,7 @@ def diagnose_hosted(keyring: Keyring) -> Flow[Diagnosis]:
     if not found.reachable or (found.token is None and keyring.email is None):
         return found
     answer: Outcome = yield from hosted_check(NOBODYS_HASH)
+    found = yield from look_at_token(found, keyring)
     if isinstance(answer, Found | NotFound):
         return replace(found, token_accepted=True, quota_gone=False, metered_calls=1)
     probe = Call(Operation.HOSTED_CHECK, None, lambda _: None)

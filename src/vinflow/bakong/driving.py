@@ -42,6 +42,9 @@ PRODUCTION_URL = "https://api-bakong.nbc.gov.kh"
 # A missing or generic one has been refused by the edge. Sites add how to reach them: user_agent=.
 USER_AGENT = f"vinflow-bakong/{__version__} (KHQR payments; Python)"
 
+# Amounts travel as JSON numbers in exactly their digits: 10.50, 41000.
+BODY = msgspec.json.Encoder(decimal_format="number")
+
 log = logging.getLogger("vinflow.bakong")
 
 Budget = Callable[[Call[Any]], object | None]
@@ -126,7 +129,7 @@ class Core:
             "POST",
             self._urls[send.call.operation],
             headers=headers,
-            content=msgspec.json.encode(send.call.body),
+            content=BODY.encode(send.call.body),
             extensions=self._extensions,
         )
 
@@ -165,6 +168,7 @@ class Core:
             started_at=started_at,
             ticket=ticket,
             token_id=send.token.id if send.token is not None else None,
+            retry_after_s=told.retry_after_s if told is not None else None,
         )
 
     def _list_memory(self) -> ListMemory:

@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
-import msgspec
-
 from vinflow.money import Money
 
 from .batches import Batch, read_list
@@ -53,11 +51,6 @@ class SourceInfo:
             value = getattr(self, name)
             if not isinstance(value, str) or not value.strip():
                 raise WrongArgument(name, "all three of a source are required")
-
-
-def exact(money: Money) -> msgspec.Raw:
-    """Return an amount as the JSON number that is written in exactly these digits: 10.50, 41000."""
-    return msgspec.Raw(money.plain.encode())
 
 
 def matched(argument: str, pattern: re.Pattern[str], value: object, meant: str) -> str:
@@ -138,7 +131,7 @@ def check_short_hash(short_hash: str, amount: Money) -> Flow[Outcome]:
     """Ask after a transfer by what its receipt shows: the first 8 digits of the hash, and the amount."""
     digest = matched("short_hash", SHORT_HASH, short_hash, "8 hex digits")
     money = positive(amount)
-    body = {"hash": digest, "amount": exact(money), "currency": money.currency.value}
+    body = {"hash": digest, "amount": money.decimal, "currency": money.currency.value}
     reader = partial(read_check, about=lambda found: found.startswith(digest))
     return one(Call(Operation.CHECK_SHORT_HASH, body, reader))
 

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 from vinflow.money import Currency, Money, MoneyError
 
-from .endpoints import HASH, MD5, exact, is_web_link, matched, one, positive, printable
+from .endpoints import HASH, MD5, is_web_link, matched, one, positive, printable
 from .reading import answered_at, brief, decode, envelope
 from .results import CannotTell, Failed, Found, HostedQr, NotFound, Outcome, Reason, Transfer
 from .transfers import plain_decimal, storable, text
@@ -51,7 +51,7 @@ def create(
     bill = printable("bill_number", bill_number, BILL_LENGTH_MAX)
     body = {
         "md5": merchant_id,
-        "amount": exact(money),
+        "amount": money.decimal,
         "currency": money.currency.value,
         "info": printable("info", info, INFO_LENGTH_MAX),
         "bill_number": bill,

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from .tokens import Token
+from .transfers import storable
 
 __all__ = ["clean_answer", "clean_request"]
 
@@ -38,16 +39,7 @@ def email_pattern(email: str) -> re.Pattern[bytes]:
 
 
 def clean_request(body: Any) -> Any:
-    """Return the body of a request as plain JSON values, the e-mail of a renewal taken out."""
+    """Return the body of a request fit to be stored: the e-mail of a renewal out, amounts as text."""
     if isinstance(body, dict):
-        return {key: GONE if key == "email" else plain(value) for key, value in body.items()}
-    return body
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON would show it: an amount in exact digits becomes its text."""
-    return (
-        bytes(value).decode()
-        if isinstance(value, memoryview | bytes) or type(value).__name__ == "Raw"
-        else value
-    )
+        body = {key: GONE if key == "email" else value for key, value in body.items()}
+    return storable(body)

@@ -67,8 +67,8 @@ class Reply:
 class Call(Generic[R]):
     """One request to be sent: what is asked, and how the answer is to be read.
 
-    body: plain JSON values. metered: whether Bakong is taken to count it against the day's quota; calls
-    with a token are counted, renewal and calls without a token are not.
+    body: plain JSON values, amounts as Decimal. metered: whether Bakong is taken to count it against the
+    day's quota; calls with a token are counted, renewal and calls without a token are not.
     """
 
     operation: Operation
@@ -99,7 +99,7 @@ class Exchange:
     path: with its prefix. request: the body, redacted. http_status: None when no whole answer came.
     answer: the body of the answer as text, redacted. outcome: "found", "not_found", "cannot_tell" ...;
     reason: which CannotTell. milliseconds: from before connecting to after the last byte.
-    ticket: what the budget gave for this call.
+    ticket: what the budget gave for this call. retry_after_s: the wait the other side asked for.
     """
 
     operation: Operation
@@ -114,3 +114,4 @@ class Exchange:
     started_at: datetime
     ticket: object | None = None
     token_id: str | None = None
+    retry_after_s: float | None = None
