@@ -36,10 +36,8 @@ def _once(environment: dict[str, str], folder: Path, *options: str) -> subproces
 @pytest.mark.parametrize(
     ("protocol", "currency", "amount", "added"),
     [
-        ("open-api", "USD", "1.00", "1.00"),
         ("open-api", "USD", "0.01", "0.01"),
-        ("open-api", "KHR", "100", "100"),
-        ("hosted", "USD", "10.50", "10.50"),
+        ("hosted", "KHR", "4,000", "4000"),
     ],
 )
 def test_the_money_arrives(
@@ -52,9 +50,10 @@ def test_the_money_arrives(
 ) -> None:
     options = ["--protocol", protocol, "--currency", currency, "--amount", amount]
 
-    walked = _once(clean_environment(), tmp_path, *options)
+    walked = _once(clean_environment(TMPDIR=str(tmp_path)), tmp_path, *options)
 
     assert walked.returncode == 0, walked.stderr
+    assert list(tmp_path.iterdir()) == []  # nothing is left behind
     assert walked.stdout.count("\n") == 1  # progress goes elsewhere
     facts: dict[str, Any] = json.loads(walked.stdout)
     assert list(facts) == KEYS
@@ -71,12 +70,6 @@ def test_the_money_arrives(
     if protocol == "open-api":
         assert isinstance(payload, Individual)
         assert payload.bill_number == facts["transaction_id"]
-
-
-def test_nothing_is_left_behind(tmp_path: Path, clean_environment: Callable[..., dict[str, str]]) -> None:
-    _once(clean_environment(TMPDIR=str(tmp_path)), tmp_path)
-
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_walk_that_stops_says_where_and_fails(

@@ -34,8 +34,15 @@ LOOK_EVERY_S = 0.5
 )
 @click.option("--currency", type=click.Choice(["USD", "KHR"]), default="USD", help="With --once.")
 @click.option("--amount", help="With --once: as a payer would write it.  [default: 1.00 USD, 4000 KHR]")
+@click.option("--page-closed", is_flag=True, help="With --once: nobody comes back to the page after paying.")
 def demo(
-    protocol: str, database_url: str | None, once: bool, as_json: bool, currency: str, amount: str | None
+    protocol: str,
+    database_url: str | None,
+    once: bool,
+    as_json: bool,
+    currency: str,
+    amount: str | None,
+    page_closed: bool,
 ) -> None:
     """Start the site, a stand-in Bakong and its phone; Ctrl-C stops them all.
 
@@ -52,6 +59,7 @@ def demo(
                 currency=currency,
                 amount=amount or {"USD": "1.00", "KHR": "4000"}[currency],
                 as_json=as_json,
+                page_closed=page_closed,
                 database_url=database_url,
             )
         )

@@ -48,12 +48,19 @@ class Stopped(Exception):
 
 
 def go_once(
-    *, protocol: str, currency: str, amount: str, as_json: bool, database_url: str | None = None
+    *,
+    protocol: str,
+    currency: str,
+    amount: str,
+    as_json: bool,
+    page_closed: bool = False,
+    database_url: str | None = None,
 ) -> int:
     """Walk the whole path in a folder of its own and return the exit status: 0 when the money arrived.
 
-    amount: as a payer would write it. as_json: progress goes to standard error, and the last line of standard
-    output is one JSON object; when the walk stops early it holds "status": "stopped", the step, the reason.
+    amount: as a payer would write it. page_closed: nobody comes back to the checkout after paying.
+    as_json: progress goes to standard error, and the last line of standard output is one JSON object; when the
+    walk stops early it holds "status": "stopped", the step and the reason.
     """
     console = Console(stderr=as_json)
     stop_on_signals()
@@ -67,7 +74,7 @@ def go_once(
         raise click.BadParameter(str(error), param_hint="--amount") from error
     with tempfile.TemporaryDirectory(prefix="vinflow-once-") as folder:
         try:
-            facts = _walk(DemoHome(Path(folder)), protocol, money, database_url, say)
+            facts = _walk(DemoHome(Path(folder)), protocol, money, database_url, say, page_closed=page_closed)
         except (Stopped, click.ClickException) as error:
             step = error.step if isinstance(error, Stopped) else "starting the demonstration"
             why = error.why if isinstance(error, Stopped) else error.message
@@ -85,7 +92,13 @@ def go_once(
 
 
 def _walk(
-    home: DemoHome, protocol: str, money: Money, database_url: str | None, say: Callable[[str], None]
+    home: DemoHome,
+    protocol: str,
+    money: Money,
+    database_url: str | None,
+    say: Callable[[str], None],
+    *,
+    page_closed: bool,
 ) -> dict[str, Any]:
     """Return the summary of a payment that arrived. Raises Stopped at the step where it did not."""
     with (
@@ -101,7 +114,7 @@ def _walk(
         httpx2.Client(base_url=demo.sandbox_url, follow_redirects=True, timeout=30, trust_env=False) as phone,
     ):
         try:
-            return _pay_once(demo, shop, phone, money, say)
+            return _pay_once(demo, shop, phone, money, say, page_closed=page_closed)
         except Stopped as stopped:
             # by the time anybody reads this, the folder with the logs is gone
             words = demo.site.last_words()
@@ -109,7 +122,13 @@ def _walk(
 
 
 def _pay_once(
-    demo: Demo, shop: httpx2.Client, phone: httpx2.Client, money: Money, say: Callable[[str], None]
+    demo: Demo,
+    shop: httpx2.Client,
+    phone: httpx2.Client,
+    money: Money,
+    say: Callable[[str], None],
+    *,
+    page_closed: bool,
 ) -> dict[str, Any]:
     before = _books(demo)
     say("signing in as payer")
@@ -120,6 +139,9 @@ def _pay_once(
     pixels = _draw(page)
     say("showing the pixels to the phone, and paying there")
     paid_at = _pay(phone, pixels)
+    if not page_closed:
+        say("coming back to the checkout page")
+        _come_back(shop, address, page)
     say("waiting for the watcher to credit the money")
     _wait_for_credit(shop, address, demo)
     say("reading the balance in a fresh process")
@@ -171,6 +193,18 @@ def _pay(phone: httpx2.Client, pixels: bytes) -> datetime:
     if not re.search(r"\b[0-9a-f]{64}\b", done):
         raise Stopped(step, "the phone shows no transaction hash")
     return paid_at
+
+
+def _come_back(shop: httpx2.Client, address: str, page: str) -> None:
+    """Tell the site what the page's own script tells it when a payer looks at it again.
+
+    That raises the turn of this QR with the watcher; it makes no call to Bakong by itself.
+    """
+    step = "coming back to the checkout page"
+    token = _form(step, page, "csrfmiddlewaretoken").fields["csrfmiddlewaretoken"]
+    answer = shop.post(f"{address}signal/", data={"csrfmiddlewaretoken": token, "kind": "shown"})
+    if answer.status_code != 204:
+        raise Stopped(step, f"the site answered {answer.status_code}")
 
 
 def _wait_for_credit(shop: httpx2.Client, address: str, demo: Demo) -> None:
