@@ -199,7 +199,7 @@ def _grid(last_age: float) -> tuple[float, ...]:
 
 @lru_cache(maxsize=512)
 def plan(prior: Prior, price_s: float, last_age: float) -> Plan:
-    """Return the plan for silent payers at this price. Remembered: about 2 ms to make.
+    """Return the plan for silent payers at this price. Remembered: a millisecond or two to make.
 
     Worked backwards: at each age the next look is the one that makes debt until it, plus its price, plus what
     follows if it finds nothing, smallest. The last check is paid for like the others, and cannot be left out.
