@@ -616,8 +616,8 @@ def drawn(rows: list[dict[str, Any]]) -> str:
         for which, dash in ((1, ""), (2, ' stroke-dasharray="6 4"')):
             path = " ".join(f"{x(p[0])},{y(p[which])}" for p in inside if p[which] <= y_most)
             out.append(f'<polyline points="{path}" fill="none" stroke="{ink}" stroke-width="2.2"{dash}/>')
-        out.append(f'<path d="M430 {78 + 20 * line}h26" stroke="{ink}" stroke-width="3"/>')
-        out.append(f'<text x="462" y="{82 + 20 * line}">{WORDS[name]}</text>')
+        out.append(f'<path d="M396 {78 + 20 * line}h26" stroke="{ink}" stroke-width="3"/>')
+        out.append(f'<text x="428" y="{82 + 20 * line}">{WORDS[name]}</text>')
     return "\n".join([*out, "</svg>", ""])
 
 
