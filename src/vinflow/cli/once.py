@@ -59,7 +59,7 @@ def go_once(
     """Walk the whole path in a folder of its own and return the exit status: 0 when the money arrived.
 
     amount: as a payer would write it. page_closed: nobody comes back to the checkout after paying.
-    as_json: progress goes to standard error, and the last line of standard output is one JSON object; when the
+    as_json: progress goes to standard error, the last line of standard output is one JSON object; when the
     walk stops early it holds "status": "stopped", the step and the reason.
     """
     console = Console(stderr=as_json)
