@@ -2,8 +2,12 @@
 
 Python blocks of one page run in order, in one process of their own, in an empty folder. In console blocks the
 lines `$ vinflow ...` are run, except the commands that serve until they are stopped, and what the page shows
-under them must be what they print ("..." stands for anything). A block after the line
-`<!-- shown, not run -->` is only compiled.
+under them must be what they print ("..." stands for anything). Three comments, which no reader sees:
+
+    <!-- shown, not run -->          the block after it is only compiled
+    <!-- runs inside a site -->      its Python runs in a new site: with a database, `user` and `now`
+    <!-- runs first                  Python of the same program that would tell a reader nothing
+    ... -->
 """
 
 from __future__ import annotations
@@ -20,8 +24,20 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(
-    r"(<!-- shown, not run -->\s*)?^```(python|console)\b[^\n]*\n(.*?)^```", re.DOTALL | re.MULTILINE
+    r"(?P<shown><!-- shown, not run -->\s*)?^```(?P<language>python|console)\b[^\n]*\n(?P<text>.*?)^```"
+    r"|^<!-- runs first\n(?P<hidden>.*?)^-->",
+    re.DOTALL | re.MULTILINE,
 )
+INSIDE_A_SITE = """
+import django
+django.setup()
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+call_command("migrate", verbosity=0, skip_checks=True)
+from vinflow.payments import clock
+now = clock.now()
+user = get_user_model().objects.create_user("sokha")
+"""
 SERVES = ("demo", "sandbox", "watch")
 
 
@@ -38,11 +54,15 @@ def _pages() -> list[Path]:
 
 
 def _blocks(page: Path) -> list[Block]:
-    return [Block(found[2], found[3], not found[1]) for found in BLOCK.finditer(page.read_text("utf-8"))]
+    return [
+        Block(found["language"] or "python", found["text"] or found["hidden"], not found["shown"])
+        for found in BLOCK.finditer(page.read_text("utf-8"))
+    ]
 
 
 def _run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(folder), "VINFLOW_ENV_FILE": "", "DEBUG": "on"}
+    environment |= {"DJANGO_SETTINGS_MODULE": "vinflow.project.settings", "LOG_LEVEL": "warning"}
     return subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120, check=False
     )
@@ -66,6 +86,8 @@ def test_the_python_of_a_page_runs(page: Path, tmp_path: Path) -> None:
     for block in blocks:
         compile(block.text, _named(page), "exec")
     program = "\n".join(block.text for block in blocks if block.is_run)
+    if "<!-- runs inside a site -->" in page.read_text("utf-8"):
+        program = INSIDE_A_SITE + program
 
     ran = _run([sys.executable, "-W", "error", "-c", program], tmp_path)
 
