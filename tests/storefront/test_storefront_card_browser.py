@@ -132,7 +132,7 @@ def test_a_long_name_and_the_largest_amount_stay_inside_the_card(
     card = page.get_by_test_id("khqr-card").bounding_box()
     amount = page.locator(".kw-khqr-sum")
     right = amount.evaluate(
-        "e => { const r = document.createRange(); r.selectNodeContents(e); return r.getBoundingClientRect().right }"
+        "e => { const r = new Range(); r.selectNodeContents(e); return r.getBoundingClientRect().right }"
     )
 
     assert right <= card["x"] + card["width"] - 16

@@ -21,13 +21,15 @@ TEXT = [
 ]  # fmt: skip
 
 
+def block(css: str, selector: str) -> dict[str, str]:
+    start = css.index(selector)
+    return dict(re.findall(r"--kw-([\w-]+): ([^;]+);", css[start : css.index("}", start)]))
+
+
 def tokens(theme: str) -> dict[str, str]:
     css = (CSS / "tokens.css").read_text()
-    found = dict(re.findall(r"--kw-([\w-]+): (#[0-9a-f]+);", css[: css.index("@media")]))
-    if theme == "light":
-        start = css.index(":root {")
-        return dict(re.findall(r"--kw-([\w-]+): (#[0-9a-f]+);", css[start : css.index("}", start)]))
-    return found  # the later block wins, as in the browser
+    light = block(css, ":root {")
+    return light if theme == "light" else light | block(css, ':root[data-theme="dark"]')
 
 
 def luminance(colour: str) -> float:
@@ -54,10 +56,7 @@ def test_colours_can_be_told_apart(theme: str, ink: str, ground: str, least: flo
 
 def test_the_device_that_asks_for_dark_gets_the_very_colours_of_the_dark_theme() -> None:
     css = (CSS / "tokens.css").read_text()
-    blocks = [
-        dict(re.findall(r"--kw-([\w-]+): ([^;]+);", css[start : css.index("}", start)]))
-        for start in (css.index(':root[data-theme="dark"]'), css.index(':root:not([data-theme="light"])'))
-    ]
+    blocks = [block(css, ':root[data-theme="dark"]'), block(css, ':root:not([data-theme="light"])')]
 
     assert blocks[0] == blocks[1]
     assert len(blocks[0]) > 20

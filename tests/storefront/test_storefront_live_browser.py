@@ -93,7 +93,7 @@ def test_after_a_sleep_the_digits_are_withdrawn_until_the_server_has_answered(vi
     payment = shop.opened(user)
     page = visit(path(payment), user=user)
     held: list[Any] = []
-    page.route("**/status/", held.append)
+    page.route("**/status/", lambda route: held.append(route))
     asked = status_asks(page)
 
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
