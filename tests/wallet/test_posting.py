@@ -23,6 +23,7 @@ from vinflow.wallet.errors import (
     NotInTransaction,
     NotReversible,
     WalletFrozen,
+    WrongEntry,
 )
 from vinflow.wallet.models import Account, JournalEntry, JournalLine
 from vinflow.wallet.posting import post, reverse, spend
@@ -261,6 +262,14 @@ def test_house_accounts_carry_no_balance_column(user, now):
     assert set(Account.objects.values_list("balance_minor", flat=True)) == {None}
     assert queries.account_balance(bakong_ref("b@b", "sandbox"), USD) == money
     assert queries.account_balance(suspense_ref("sandbox"), USD) == money
+
+
+def test_a_wallet_needs_a_key_that_could_be_a_users(now):
+    money = Money(100, USD)
+    lines = (debit(bakong_ref("b@b", "sandbox"), money), credit(user_ref("nobody", "sandbox"), money))
+
+    with pytest.raises(WrongEntry, match="no key of a user"):
+        post(Entry("payment:1", "credited", lines), at=now)
 
 
 def test_a_user_with_money_cannot_be_deleted(user, top_up):

@@ -499,6 +499,39 @@ def defer_a_key(b: Books) -> None:
     run([f'ALTER TABLE wallet_journalline ALTER CONSTRAINT "{name}" DEFERRABLE INITIALLY DEFERRED'])
 
 
+def drop_a_constraint(b: Books) -> None:
+    run(["ALTER TABLE wallet_journalline DROP CONSTRAINT wallet_line_seq_unique"])
+
+
+def drop_a_foreign_key(b: Books) -> None:
+    run(
+        [
+            "DO $$ BEGIN EXECUTE 'ALTER TABLE wallet_journalentry DROP CONSTRAINT ' || (SELECT conname FROM"
+            " pg_constraint WHERE contype = 'f' AND confrelid = 'wallet_seal'::regclass); END $$"
+        ]
+    )
+
+
+def insert_a_block(b: Books) -> None:
+    run(
+        [
+            "INSERT INTO wallet_block (number, first_entry, last_entry, entry_count, previous_hash, hash,"
+            f" signature, sealed_at) SELECT MAX(number) + 1, MAX(last_entry) + 1, {NEW}, 1, '',"
+            f" '{FAKE_HASH}', '{FAKE_HASH}', '2026-11-24 05:00:00' FROM wallet_block"
+        ]
+    )
+
+
+def own_a_wallet_of_another(b: Books) -> None:
+    run(
+        [
+            "INSERT INTO wallet_account (kind, key, environment, currency, owner_id, balance_minor,"
+            " held_minor, last_seq, last_hash)"
+            f" VALUES ('user', '{b.wallet.key}', 'sit', 'USD', {b.friend.owner_id}, 0, 0, 0, '')"
+        ]
+    )
+
+
 def unsealed_without_foreign_keys(b: Books) -> None:
     run(["PRAGMA foreign_keys = OFF"])
     try:
@@ -577,6 +610,14 @@ FOUND: dict[str, tuple[tuple[str, ...], Callable[[Books], None], str]] = {
     "put a tame trigger in a guard's place": (BOTH, swap_a_trigger, "was changed"),
     "add a trigger of one's own": (BOTH, add_a_trigger, "is not ours"),
     "switch a trigger off": (POSTGRES, switch_a_trigger_off, "is switched off"),
+    "drop a unique key": (POSTGRES, drop_a_constraint, "constraint wallet_line_seq_unique"),
+    "drop the foreign key to the seal": (
+        POSTGRES,
+        drop_a_foreign_key,
+        "wallet_journalentry.seal_id is missing",
+    ),
+    "insert a block of one's own": (BOTH, insert_a_block, "does not continue the block before it"),
+    "open a wallet in another user's name": (BOTH, own_a_wallet_of_another, "and owned by"),
     "defer a line's foreign key": (POSTGRES, defer_a_key, "checked too late"),
     "commit an unsealed entry with foreign keys off": (SQLITE, unsealed_without_foreign_keys, "has no seal"),
     "change an amount behind the guards": (
@@ -644,11 +685,26 @@ def test_the_audit_finds_who_would(name, books):
     finally:
         if connection.vendor == "postgresql":
             run(["DROP FUNCTION IF EXISTS tip() CASCADE"])
+            put_keys_back()
         elif name == "add a trigger of one's own":
             run(["DROP TRIGGER tip"])
         install_guards(connection)
 
     assert any(words in problem for problem in problems), problems
+
+
+def put_keys_back() -> None:
+    """A key that is gone stays gone until a migration: here the test is one."""
+    with connection.cursor() as cursor:
+        lines = connection.introspection.get_constraints(cursor, "wallet_journalline")
+        entries = connection.introspection.get_constraints(cursor, "wallet_journalentry")
+    seq = next(one for one in JournalLine._meta.constraints if one.name == "wallet_line_seq_unique")
+    seal_field = JournalEntry._meta.get_field("seal")
+    with connection.schema_editor() as editor:
+        if seq.name not in lines:
+            editor.add_constraint(JournalLine, seq)
+        if not any(one["foreign_key"] and one["columns"] == ["seal_id"] for one in entries.values()):
+            editor.execute(editor._create_fk_sql(JournalEntry, seal_field, "_fk_%(to_table)s_%(to_column)s"))
 
 
 @pytest.mark.parametrize("vendor", ["sqlite", "postgresql"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test import override_settings
 
 from vinflow.wallet import laws
@@ -158,6 +159,40 @@ def test_a_law_of_another_room_is_part_of_the_audit(payer, monkeypatch):
     laws.register_law("received is credited", lambda using: [f"7 cents too many on {using}"])
 
     assert audit().problems == ["law broken, received is credited: 7 cents too many on default"]
+
+
+def test_a_law_may_open_a_transaction_of_its_own_to_read_in(payer, monkeypatch):
+    def law(using):
+        with transaction.atomic(using=using):
+            return [f"{JournalLine.objects.count()} lines"]
+
+    monkeypatch.setattr(laws, "_laws", {"counting": law})
+
+    assert audit().problems == ["law broken, counting: 14 lines"]
+    assert audit().problem_count == 1
+
+
+def test_an_audit_keeps_no_writer_out_and_sees_one_moment(payer, top_up, monkeypatch):
+    """The law runs inside the audit: somebody else credits a wallet just then, and is not kept waiting."""
+    seen = []
+
+    def credit_elsewhere() -> int:
+        try:
+            return top_up(payer, 5).pk
+        finally:
+            connection.close()
+
+    def meanwhile(using: str) -> list[str]:
+        with ThreadPoolExecutor(1) as other:
+            other.submit(credit_elsewhere).result()
+        seen.append(JournalLine.objects.count())
+        return []
+
+    monkeypatch.setattr(laws, "_laws", {"meanwhile": meanwhile})
+
+    assert audit().lines == 14
+    assert seen == [14]
+    assert JournalLine.objects.count() == 16
 
 
 def test_a_thousand_problems_are_kept_and_all_are_counted(payer):

@@ -12,12 +12,13 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Q, QuerySet
 
 from vinflow.money import Currency
 from vinflow.wallet.entries import AccountKind, AccountRef
-from vinflow.wallet.errors import NotEmpty, NotInTransaction
+from vinflow.wallet.errors import NotEmpty, NotInTransaction, WrongEntry
 from vinflow.wallet.models import Account
 
 AccountKey = tuple[AccountRef, Currency]
@@ -86,7 +87,10 @@ def new_account(key: AccountKey) -> Account:
     )
     if ref.kind is AccountKind.USER:
         account.balance_minor = 0
-        account.owner_id = get_user_model()._meta.pk.to_python(ref.key)
+        try:
+            account.owner_id = get_user_model()._meta.pk.to_python(ref.key)
+        except ValidationError:
+            raise WrongEntry(f"{ref.key!r} is no key of a user") from None
     return account
 
 

@@ -28,7 +28,7 @@ from vinflow.wallet.audit_queries import (
     wrong_reversals,
 )
 from vinflow.wallet.conf import business_date, ledger_key
-from vinflow.wallet.entries import body_hash
+from vinflow.wallet.entries import AccountKind, body_hash
 from vinflow.wallet.errors import NotConfigured
 from vinflow.wallet.guards import verify_guards
 from vinflow.wallet.laws import registered_laws
@@ -76,6 +76,7 @@ class AccountFacts(NamedTuple):
     key: str
     environment: str
     currency: str
+    owner_id: object
 
 
 def audit(
@@ -118,13 +119,15 @@ def one_moment(connection: BaseDatabaseWrapper) -> Iterator[None]:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
             yield
     else:
-        # Not atomic(): that would begin IMMEDIATE and keep writers out until the audit is done.
-        with connection.cursor() as cursor:
-            cursor.execute("BEGIN DEFERRED")
-            try:
+        # An IMMEDIATE transaction would keep writers out until the audit is done; a DEFERRED one reads.
+        connection.ensure_connection()
+        mode = getattr(connection, "transaction_mode", None)
+        setattr(connection, "transaction_mode", "DEFERRED")  # noqa: B010 (an attribute of SQLite's alone)
+        try:
+            with transaction.atomic(using=connection.alias):
                 yield
-            finally:
-                cursor.execute("ROLLBACK")
+        finally:
+            setattr(connection, "transaction_mode", mode)  # noqa: B010
 
 
 def wrong_entries(report: Report, tick: Tick, *, using: str) -> Iterator[str]:
@@ -134,6 +137,9 @@ def wrong_entries(report: Report, tick: Tick, *, using: str) -> Iterator[str]:
         for row in Account.objects.using(using).values_list(*AccountFacts._fields).iterator()
     }
     report.accounts = len(accounts)
+    for account in accounts.values():
+        if account.kind == AccountKind.USER and account.key != str(account.owner_id):
+            yield f"account {account.id} is the wallet of {account.key} and owned by {account.owner_id}"
     total = JournalLine.objects.using(using).count()
     walk = BlockWalk(Block.objects.using(using).order_by("number").iterator(), report)
     after = 0

@@ -17,6 +17,7 @@ by a system check, before serving and by `audit_ledger`.
 
 from __future__ import annotations
 
+from django.apps import apps
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -54,10 +55,32 @@ def install_guards(connection: BaseDatabaseWrapper) -> None:
 def verify_guards(connection: BaseDatabaseWrapper) -> list[str]:
     """Return what is wrong with the guards, a sentence each: missing, changed, switched off, foreign."""
     if connection.vendor == "sqlite":
-        return guards_sqlite.verify(connection)
+        return guards_sqlite.verify(connection) + missing_constraints(connection)
     if connection.vendor == "postgresql":
-        return guards_postgresql.verify(connection)
+        return guards_postgresql.verify(connection) + missing_constraints(connection)
     return [f"no guards are known for {connection.vendor}"]
+
+
+def missing_constraints(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the keys and checks of the tables that are gone. Only a migration can put them back."""
+    problems = []
+    for model in apps.get_app_config("wallet").get_models():
+        table = model._meta.db_table
+        with connection.cursor() as cursor:
+            present = connection.introspection.get_constraints(cursor, table)
+        problems += [
+            f"constraint {constraint.name} of {table} is missing"
+            for constraint in model._meta.constraints
+            if constraint.name not in present
+        ]
+        keys = {tuple(one["columns"]) for one in present.values() if one["foreign_key"]}
+        unique = {tuple(one["columns"]) for one in present.values() if one["unique"] or one["primary_key"]}
+        for field in model._meta.local_fields:
+            if field.remote_field is not None and (field.column,) not in keys:
+                problems.append(f"foreign key of {table}.{field.column} is missing")
+            if field.unique and (field.column,) not in unique:  # the primary key among them
+                problems.append(f"unique key of {table}.{field.column} is missing")
+    return problems
 
 
 def require_guards(using: str = DEFAULT_DB_ALIAS) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+# A law only reads: it runs inside the audit's one moment.
 Law = Callable[[str], Iterable[str]]  # given the database alias, what is broken, a sentence each
 
 _laws: dict[str, Law] = {}
