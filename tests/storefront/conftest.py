@@ -206,3 +206,9 @@ def visit(browser: Any, site: str, shop: House) -> Iterator[Any]:
     yield open_page
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def house_class() -> type[House]:
+    """The class itself, for tests that bring their own database."""
+    return House
