@@ -70,22 +70,18 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM. SANDBOX_SECRET in the environment is the key of the tokens."""
     try:
-        switches = Switches().change(**_switches(pairs))
-        if own_links:
-            switches = switches.change(short_link="own")
+        changes = _switches(pairs) | ({"short_link": "own"} if own_links else {})
+        Switches().change(**changes)  # a slip of the pen is told before a file is opened
         bank = Sandbox(
             # Without a seed every run draws other hashes, as a shop that outlives this process expects.
             seed if seed is not None else secrets.token_hex(16),
             database,
-            settings=switches,
             secret=os.environ.get("SANDBOX_SECRET") or None,
             account=accounts[0] if accounts else TEST_ACCOUNT,
+            more_accounts=accounts[1:],
             name=name,
         )
-        for extra in accounts[1:]:
-            bank.add_account(extra, name=name)
-        if pairs or own_links:
-            bank.switch(**switches.as_dict())
+        bank.switch(**changes)
         server = SandboxServer(
             bank, host, port, tls, control=control, secret=control_secret, tls_folder=tls_folder, phone=phone
         )

@@ -65,7 +65,9 @@ def issue(claims: Claims, secret: bytes) -> str:
     return f"{signed}.{_text(_sign(secret, signed))}"
 
 
-@lru_cache(maxsize=1000)  # a shop shows the same token at every call, and the signature costs more than the answer
+@lru_cache(
+    maxsize=1000
+)  # a shop shows the same token at every call, and the signature costs more than the answer
 def read(token: str, secret: bytes) -> Claims | None:
     """Return what a token says when its signature is ours, else None. Its time is not looked at."""
     if len(token) > _LONGEST or not token.isascii() or token.count(".") != 2:
