@@ -78,7 +78,7 @@ def test_mixed_segments_save_at_least_two_versions(top_up_text):
         Individual("a@b", "ហាងកាហ្វេ", "ភ្នំពេញ"),
         Individual("a@b", "☕️🍜 Noodles"),
         Individual("a@b", "咖啡店", "金边", currency=Currency.USD),
-        Individual("A" * 28 + "@BANK", "HELLO WORLD 123", "PHNOM PENH"),
+        Individual("A" * 27 + "@BANK", "HELLO WORLD 123", "PHNOM PENH"),
     ],
 )
 def test_every_script_reads_back(payload):

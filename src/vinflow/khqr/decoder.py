@@ -14,7 +14,7 @@ from vinflow.money import Currency
 from .errors import MissingField, NotText, Repeated, Truncated, UnknownValue
 from .payload import Individual, Merchant, as_it_stands
 from .tags import TEMPLATES
-from .tlv import fields_of, in_units, read_loosely, whole
+from .tlv import apart, fields_of, in_units, read_loosely, whole
 
 __all__ = ["decode", "read_fields", "read_tree"]
 
@@ -119,7 +119,7 @@ def _read_loosely(text: str) -> Tree:
     text_units = text
     if not text.isascii():
         data = text.encode("utf-16-le", "surrogatepass")
-        text_units = "".join(map(chr, memoryview(data).cast("H")))
+        text_units = apart(data)
     tree: Tree = {}
     last = ""
     for tag, value in read_loosely(text_units):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from .errors import BadHeader, NotText, Repeated, Truncated
 
-__all__ = ["fields_of", "in_units", "read_loosely", "units", "whole"]
+__all__ = ["apart", "fields_of", "in_units", "read_loosely", "units", "whole"]
 
 
 def units(text: str) -> int:
@@ -44,9 +44,17 @@ def in_units(text: str) -> str:
         data = text.encode("utf-16-le")
     except UnicodeEncodeError:
         raise NotText("half a surrogate pair") from None
-    if len(data) == 2 * len(text):
-        return text
-    return "".join(map(chr, memoryview(data).cast("H")))
+    return text if len(data) == 2 * len(text) else apart(data)
+
+
+def apart(data: bytes) -> str:
+    """Return UTF-16 (little endian) as text in which every code unit, half pairs too, is one character.
+
+    Each unit is made a UTF-32 one by two bytes of zero behind it: a loop over chr() takes ten times as long.
+    """
+    wide = bytearray(2 * len(data))
+    wide[0::4], wide[1::4] = data[0::2], data[1::2]
+    return wide.decode("utf-32-le", "surrogatepass")
 
 
 def whole(value: str, path: str = "") -> str:
@@ -81,7 +89,7 @@ def fields_of(text: str, *, path: str = "") -> dict[str, str]:
         left = size - start + length
         raise Truncated(f"{length} characters promised, {left} left", path=f"{path}.{tag}".strip("."))
     if count != len(found):
-        raise Repeated("a tag stands there twice", path=path)
+        raise _repeated(text, path)
     return found
 
 
@@ -89,6 +97,16 @@ def _bad_header(header: str, path: str) -> BadHeader | Truncated:
     if len(header) < 4:
         return Truncated(f"{header!r} is less than a tag and a length", path=path)
     return BadHeader(f"two digits of tag and two of length wanted, found {header!r}", path=path)
+
+
+def _repeated(text: str, path: str) -> Repeated:
+    """Return the error for a clean text in which a tag comes twice, naming the first that does."""
+    seen: set[str] = set()
+    for tag, _ in read_loosely(text):
+        if tag in seen:
+            break
+        seen.add(tag)
+    return Repeated("this tag stands there twice", path=f"{path}.{tag}".strip("."))
 
 
 def read_loosely(text: str) -> Iterator[tuple[str, str]]:
