@@ -95,9 +95,11 @@ def fill(lines: int, wallets: int, *, first_user: int) -> None:
             accounts |= lock_accounts([(ref, Currency.USD) for ref in refs[start : start + 200]])
         accounts |= lock_accounts([(bank, Currency.USD)])
     last = JournalEntry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
-    for start in range(0, lines // 2, CHUNK):
+    # PostgreSQL walks every version of a row that the running transaction left behind: few at a time.
+    chunk = max(200, min(CHUNK, wallets * 10))
+    for start in range(0, lines // 2, chunk):
         entries, rows, seals = [], [], []
-        for number in range(start, min(start + CHUNK, lines // 2)):
+        for number in range(start, min(start + chunk, lines // 2)):
             money = Money(100 + number % 900, Currency.USD)
             entry = Entry(
                 f"payment:{first_user}:{number}",

@@ -18,7 +18,8 @@ from vinflow.wallet.models import Block, JournalLine
 from vinflow.wallet.sealing import check_head, make_head, seal_blocks
 from vinflow.wallet.testing import suspended_guards
 
-pytestmark = [pytest.mark.both, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.both, pytest.mark.django_db]
+really_commits = pytest.mark.django_db(transaction=True)
 
 
 def run_audit(**options: object) -> str:
@@ -51,6 +52,7 @@ def test_the_command_counts_what_it_added_up(payer):
     assert "14 lines in 7 entries on 2 accounts, 0 blocks, 7 entries not in a block yet" in run_audit()
 
 
+@really_commits
 def test_the_command_exits_with_one_and_the_reason_when_the_books_are_wrong(payer):
     spoil()
     out = StringIO()
@@ -94,6 +96,7 @@ def test_blocks_follow_each_other_and_leave_nothing_out(payer, now):
     assert (report.problems, report.blocks, report.unsealed) == ([], 3, 0)
 
 
+@really_commits
 def test_a_head_exported_is_checked_later(payer, top_up, now, tmp_path):
     path = tmp_path / "head.json"
     run_audit(export_head=path)
@@ -106,6 +109,7 @@ def test_a_head_exported_is_checked_later(payer, top_up, now, tmp_path):
     assert (head["entries"], head["block"]) == (7, 1)
 
 
+@really_commits
 def test_no_head_is_exported_from_books_that_are_wrong(payer, tmp_path):
     spoil()
 
@@ -161,6 +165,7 @@ def test_a_law_of_another_room_is_part_of_the_audit(payer, monkeypatch):
     assert audit().problems == ["law broken, received is credited: 7 cents too many on default"]
 
 
+@really_commits
 def test_a_law_may_open_a_transaction_of_its_own_to_read_in(payer, monkeypatch):
     def law(using):
         with transaction.atomic(using=using):
@@ -172,6 +177,7 @@ def test_a_law_may_open_a_transaction_of_its_own_to_read_in(payer, monkeypatch):
     assert audit().problem_count == 1
 
 
+@really_commits
 def test_an_audit_keeps_no_writer_out_and_sees_one_moment(payer, top_up, monkeypatch):
     """The law runs inside the audit: somebody else credits a wallet just then, and is not kept waiting."""
     seen = []
