@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from vinflow.bakong.reading import answered_at, decode, envelope, read_check, retry_after_s
 from vinflow.bakong.results import CannotTell, Failed, Found, NotFound, Reason, StaticQr
+from vinflow.bakong.transfers import Number
 from vinflow.bakong.wire import Reply
 
 from .conftest import HASH, NGINX_403, NOT_FOUND, QUOTA, UNAUTHORIZED, transaction
@@ -200,12 +200,11 @@ def test_the_code_and_the_words_of_an_unknown_answer_are_kept_for_the_log() -> N
 
 
 def test_numbers_keep_the_digits_they_were_sent_with() -> None:
-    assert decode(b'{"a": 0.10, "b": 9800, "c": 9800.0, "d": 0.1000000000000000000001}') == {
-        "a": Decimal("0.10"),
-        "b": 9800,
-        "c": Decimal("9800.0"),
-        "d": Decimal("0.1000000000000000000001"),
-    }
+    value = decode(b'{"a": 0.10, "b": 9800, "c": 9800.0, "d": 0.1000000000000000000001, "e": "0.10"}')
+
+    assert value == {"a": "0.10", "b": 9800, "c": "9800.0", "d": "0.1000000000000000000001", "e": "0.10"}
+    assert [type(value[name]) for name in "abcde"] == [Number, int, Number, Number, str]
+    assert json.dumps(value["a"]) == '"0.10"'
 
 
 def test_a_nul_never_reaches_a_database_that_has_no_place_for_it() -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 
 from .reading import Envelope, brief, envelope, malformed
 from .results import CannotTell, Failed, Found, NotFound, Outcome, Reason, StaticQr
-from .transfers import Unreadable, read_transfer, storable
+from .transfers import Unreadable, read_transfer
 from .wire import Reply
 
 __all__ = ["Batch", "read_list"]
@@ -84,7 +84,7 @@ def read_item(item: Any, key: Key, name: str, answer: Envelope) -> Outcome:
                 return malformed(answer, f"an item says SUCCESS, but {fault}")
             if key == "hash" and transfer.hash != name:
                 return malformed(answer, "an item says SUCCESS, but about another transfer")
-            return Found(transfer, storable(item), at)
+            return Found(transfer, item, at)
         case "NOT_FOUND" if transaction(item) is not None:
             return malformed(answer, "an item says NOT_FOUND, yet has a transaction")
         case "NOT_FOUND":

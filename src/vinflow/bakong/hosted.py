@@ -23,7 +23,7 @@ from vinflow.money import Currency, Money, MoneyError
 from .endpoints import HASH, MD5, is_web_link, matched, one, positive, printable
 from .reading import answered_at, brief, decode, envelope
 from .results import CannotTell, Failed, Found, HostedQr, NotFound, Outcome, Reason, Transfer
-from .transfers import plain_decimal, storable, text
+from .transfers import plain_decimal, text
 from .wire import Call, Flow, Operation, Reply
 
 __all__ = ["check", "create", "merchant_of"]
@@ -115,7 +115,7 @@ def read_qr(reply: Reply, *, money: Money, bill: str, base_url: str) -> HostedQr
         currency=money.currency,
         merchant_id=text(answer.get("merchant_id")),
         bill_number=bill,
-        raw=storable(answer),
+        raw=answer,
         answered_at=at,
     )
 
@@ -179,18 +179,17 @@ def says_not_found(document: Any) -> bool:
 def read_payment(document: dict[str, Any], *, digest: str, at: datetime | None) -> Found | None:
     """Return the payment in an answer. Who paid and to whom is not stated in this dialect."""
     amount, currency = plain_decimal(document.get("amount")), document.get("currency")
-    if amount is None or amount <= 0 or not isinstance(currency, str) or not 0 < len(currency) <= 16:
+    if amount is None or amount <= 0 or type(currency) is not str or not 0 < len(currency) <= 16:
         return None
-    raw = storable(document)
     transfer = Transfer(
         hash=digest,
         amount=amount,
         currency=currency,
         created_at=iso_moment(document.get("paid_at")),
         external_ref=text(document.get("transaction_id")),
-        raw=raw,
+        raw=document,
     )
-    return Found(transfer, raw, at)
+    return Found(transfer, document, at)
 
 
 def iso_moment(value: object) -> datetime | None:

@@ -28,7 +28,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Any
@@ -36,13 +35,14 @@ from typing import Any
 import msgspec
 
 from .results import CannotTell, Failed, Found, NotFound, Outcome, Reason, StaticQr
-from .transfers import Unreadable, read_transfer, storable
+from .transfers import Number, Unreadable, read_transfer
 from .wire import Reply
 
 __all__ = ["Envelope", "answered_at", "decode", "envelope", "read_check"]
 
-# Never through float: a JSON number with a point becomes a Decimal with the digits as they were sent.
-JSON = msgspec.json.Decoder(float_hook=Decimal)
+# Never through float: a JSON number with a point stays in the digits it was sent with.
+JSON = msgspec.json.Decoder(float_hook=Number)
+WHOLE = re.compile(r"(-?[0-9]{1,18})\.0+")
 NOTHING = object()  # what `decode` gives for what is no JSON; None would be JSON's null
 
 QUOTA_CODES = (17, 19)
@@ -71,18 +71,17 @@ class Envelope:
 
 
 def decode(body: bytes) -> Any:
-    """Return the JSON value in a body, NOTHING when it is not JSON. Numbers with a point are Decimal."""
+    """Return the JSON value in a body, NOTHING when it is not JSON. Numbers with a point are Number."""
     try:
         value = JSON.decode(body)
-    except (ValueError, ArithmeticError, RecursionError):
-        # DecodeError and UnicodeDecodeError are ValueErrors; an absurd exponent is an ArithmeticError
+    except (ValueError, RecursionError):  # DecodeError and UnicodeDecodeError are ValueErrors
         return NOTHING
     return without_nul(value) if b"\\u0000" in body else value
 
 
 def without_nul(value: Any) -> Any:
     """Return a JSON value with every NUL replaced: PostgreSQL has no place for one in text or JSON."""
-    if isinstance(value, str):
+    if type(value) is str:
         return value.replace("\x00", "\ufffd")
     if isinstance(value, list):
         return [without_nul(item) for item in value]
@@ -118,13 +117,8 @@ def whole(value: object) -> int | None:
     """Return a JSON number that is whole in meaning (17, 17.0) as int, else None. true is no number."""
     if type(value) is int:
         return value
-    if (
-        isinstance(value, Decimal)
-        and value.is_finite()
-        and -30 < value.adjusted() < 30
-        and value == int(value)
-    ):
-        return int(value)
+    if isinstance(value, Number) and (digits := WHOLE.fullmatch(value)):
+        return int(digits[1])
     return None
 
 
@@ -220,7 +214,7 @@ def read_check(reply: Reply, *, about: Callable[[str], bool] | None = None) -> O
                 return malformed(answer, f"success, but {fault}")
             if about is not None and not about(transfer.hash):
                 return malformed(answer, "success, but about another transfer than was asked for")
-            return Found(transfer, storable(answer.document), at)
+            return Found(transfer, answer.document, at)
         case 1, 3:
             return Failed(at)
         case 1, 2:

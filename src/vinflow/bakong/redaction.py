@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
 from .tokens import Token
-from .transfers import storable
 
 __all__ = ["clean_answer", "clean_request"]
 
@@ -39,7 +39,8 @@ def email_pattern(email: str) -> re.Pattern[bytes]:
 
 
 def clean_request(body: Any) -> Any:
-    """Return the body of a request fit to be stored: the e-mail of a renewal out, amounts as text."""
-    if isinstance(body, dict):
-        body = {key: GONE if key == "email" else value for key, value in body.items()}
-    return storable(body)
+    """Return the body of a request fit to be stored: the e-mail of a renewal out, an amount as text."""
+    if not isinstance(body, dict):
+        return body
+    kept = {key: GONE if key == "email" else value for key, value in body.items()}
+    return {key: str(value) if isinstance(value, Decimal) else value for key, value in kept.items()}

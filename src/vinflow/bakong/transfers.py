@@ -11,17 +11,27 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
 
 from .results import TrackingStatus, Transfer
 
-__all__ = ["Unreadable", "plain_decimal", "read_transfer", "storable"]
+__all__ = ["Number", "Unreadable", "plain_decimal", "read_transfer", "text"]
 
 HASH = re.compile(r"[0-9a-f]{64}")
 # The grammar of a JSON number. Not Decimal()'s own: that admits "1_000", "NaN" and Khmer digits.
 NUMBER = re.compile(r"-?[0-9]{1,30}(?:\.[0-9]{1,30})?(?:[eE][+-]?[0-9]{1,2})?")
 MS_MAX = 32_503_680_000_000  # the year 3000
 TRACKING = {status.value: status for status in TrackingStatus}
+CURRENCY_LENGTH_MAX = 16
+
+
+class Number(str):
+    """A JSON number with a point or an exponent, in the digits it was sent with: it never was a float.
+
+    Being text it can be stored as JSON by any encoder, and being of this type it is not taken for a string
+    of the answer.
+    """
+
+    __slots__ = ()
 
 
 class Unreadable(Exception):
@@ -44,7 +54,7 @@ def read_transfer(data: object) -> Transfer:
     if amount is None or amount <= 0:
         raise Unreadable("the amount is no positive number")
     currency = data.get("currency")
-    if not isinstance(currency, str) or not 0 < len(currency) <= 16:
+    if type(currency) is not str or not 0 < len(currency) <= CURRENCY_LENGTH_MAX:
         raise Unreadable("the currency is no text")
     status = text(data.get("trackingStatus"))
     return Transfer(
@@ -61,7 +71,7 @@ def read_transfer(data: object) -> Transfer:
         receiver_bank_account=text(data.get("receiverBankAccount")),
         instruction_ref=text(data.get("instructionRef")),
         external_ref=text(data.get("externalRef")),
-        raw=storable(data),
+        raw=data,
     )
 
 
@@ -69,42 +79,33 @@ def plain_decimal(value: object) -> Decimal | None:
     """Return a JSON number, or text that is written like one, as Decimal; None for anything else."""
     if type(value) is int:
         return Decimal(value) if -(10**30) < value < 10**30 else None
-    if isinstance(value, str):
-        value = value.strip()
-        if not NUMBER.fullmatch(value):
-            return None
-        value = Decimal(value)
-    if not isinstance(value, Decimal):
+    if not isinstance(value, str):
         return None
-    if not value.is_finite() or not -30 <= value.adjusted() <= 30 or len(value.as_tuple().digits) > 60:
+    digits = value.strip()
+    if not NUMBER.fullmatch(digits):
         return None
-    return value
+    number = Decimal(digits)
+    return number if -30 <= number.adjusted() <= 30 else None
 
 
 def text(value: object) -> str | None:
-    """Return what is text; a whole number as its digits; None for anything else, and for ""."""
+    """Return what is text; a number as its digits; None for anything else, and for ""."""
+    if type(value) is str:
+        return value or None
+    if isinstance(value, Number):
+        return str(value)
     if type(value) is int:
         return str(value) if -(10**60) < value < 10**60 else None
-    return value if isinstance(value, str) and value else None
+    return None
 
 
 def moment(value: object) -> datetime | None:
     """Return the aware moment of epoch milliseconds (1605774370608, 1605774370608.0), None otherwise."""
+    if type(value) is int:
+        return datetime.fromtimestamp(value / 1000, UTC) if 0 < value < MS_MAX else None
+    if value is None:
+        return None
     ms = plain_decimal(value)
     if ms is None or not 0 < ms < MS_MAX:
         return None
     return datetime.fromtimestamp(float(ms) / 1000, UTC)
-
-
-COMPOUND = (dict, list, Decimal)
-
-
-def storable(value: Any) -> Any:
-    """Return a JSON value in which numbers with a point are text: any JSON encoder takes it as it is."""
-    if type(value) is dict:
-        return {key: storable(item) if type(item) in COMPOUND else item for key, item in value.items()}
-    if type(value) is list:
-        return [storable(item) if type(item) in COMPOUND else item for item in value]
-    if type(value) is Decimal:
-        return str(value)
-    return value
