@@ -7,7 +7,6 @@ so no page ever hands a KHQR's text back to itself. A text or a deeplink is a se
 from __future__ import annotations
 
 import hmac
-import re
 import secrets
 import threading
 from collections import OrderedDict
@@ -41,6 +40,9 @@ from vinflow.sandbox.faults import STYLES
 from vinflow.sandbox.forms import Form, read_form
 from vinflow.sandbox.paper import expires_ms
 from vinflow.sandbox.phone import read_picture
+from vinflow.sandbox.phone_activity import activity_page
+from vinflow.sandbox.phone_frame import View
+from vinflow.sandbox.phone_switchboard import CONTROLS, Switchboard, fault_label, whole
 from vinflow.sandbox.words import LANGUAGES, say
 
 __all__ = ["PhoneDesk"]
@@ -68,17 +70,6 @@ STATIC = {
     "noto-sans-khmer.woff2": "font/woff2",
 }
 UNSAFE_SCHEMES = ("javascript", "data", "vbscript", "file", "blob", "about")
-SLOW_S = 5.0
-BACK = re.compile(r"/phone/(?:activity|review/[A-Za-z0-9_-]{1,64})", re.ASCII)
-GATEWAYS: dict[str, dict[str, Any]] = {
-    "slow": {"style": "slow", "delay_s": SLOW_S},
-    "500": {"style": "nginx", "status": 500},
-    "timeout": {"style": "hang"},
-    "401": {"style": "unauthorized"},
-    "403": {"style": "nginx", "status": 403},
-    "429": {"style": "throttled", "retry_after_s": 30},
-    "quota": {"style": "quota"},
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +91,7 @@ class PhoneDesk:
         self._locked = open_address and not secret
         self._scans: OrderedDict[str, Scan] = OrderedDict()
         self._lock = threading.Lock()
-        self._result, self._delay_s, self._other = "ok", 30, ""
-        self._gateway: tuple[str, int] | None = None
+        self._board = Switchboard(sandbox)
 
     # -- requests ---------------------------------------------------------------------------------------
 
@@ -129,7 +119,7 @@ class PhoneDesk:
                     return self._text(request, form)
                 case "/phone/pay":
                     return self._pay(request, form)
-                case _ if path in self._switchboard:
+                case _ if path in CONTROLS:
                     return self._control(request, path, form)
             return self._lost(request)
         if path.startswith("/d/"):
@@ -217,7 +207,7 @@ class PhoneDesk:
 
     def _checked(self, text: str) -> Individual | MerchantQr:
         """Return the payload when this bank would show it. Raises what its app would say instead."""
-        read = self.sandbox.read_qr(text, expired_too=self._result == "late")
+        read = self.sandbox.read_qr(text, expired_too=self._board.result == "late")
         md5 = self.sandbox.md5_of(text)
         if self.sandbox.is_paid(md5):
             raise AlreadyPaid("paid before")
@@ -233,7 +223,7 @@ class PhoneDesk:
         scan = self._scans.get(key)
         if scan is None:
             return self._lost(request)
-        result = form.text("result") or self._result
+        result = form.text("result") or self._board.result
         try:
             with self.sandbox.lock:
                 transfer = self._paid(scan, form, result)
@@ -255,7 +245,7 @@ class PhoneDesk:
         options: dict[str, Any] = {"payer": PHONE_ACCOUNT, "debit": True}
         if read.amount is None:
             options["amount"] = _typed_amount(form.text("amount"), read.currency)
-        delay_s = _whole(form.text("delay_s"), self._delay_s)
+        delay_s = whole(form.text("delay_s"), self._board.delay_s)
         match result:
             case "refuse":
                 raise BankRefused("told to refuse")
@@ -269,7 +259,7 @@ class PhoneDesk:
                 options["twice"] = True
             case "amount":
                 options["amount"] = self._another_amount(
-                    read, form.text("other_amount") or self._other, options
+                    read, form.text("other_amount") or self._board.other_amount, options
                 )
             case "currency":
                 options["currency"] = "KHR" if read.currency is Currency.USD else "USD"
@@ -309,102 +299,26 @@ class PhoneDesk:
 
     # -- controls ---------------------------------------------------------------------------------------
 
-    _switchboard = frozenset(
-        {
-            "/phone/controls",
-            "/phone/faults",
-            "/phone/faults/clear",
-            "/phone/switches",
-            "/phone/clock",
-            "/phone/reset",
-        }
-    )
-
     def _control(self, request: Request, path: str, form: Form) -> Answer:
         shown = form.text("secret") or request.headers.get("x-sandbox-secret", "")
         if self._locked or (self._secret and not hmac.compare_digest(shown.encode(), self._secret.encode())):
             return self._html(request, pages.error_page(self._view(request), "e_secret"), 403)
         try:
-            back = self._controlled(path, form)
+            back = self._board.work(path, form)
         except (SandboxError, ValueError) as error:
             view = replace(self._view(request), notice=str(error))
             return self._html(request, pages.error_page(view, "e_refused", back="/phone/activity"), 422)
         return self._json({"error": None}) if _wants_json(request) else redirect(back)
 
-    def _controlled(self, path: str, form: Form) -> str:
-        """Do what a control asks and return where the browser goes next."""
-        match path:
-            case "/phone/controls":
-                self._set_controls(form)
-                return _way_back(form)
-            case "/phone/faults":
-                details: dict[str, Any] = {}
-                for name in ("times", "status"):
-                    if form.text(name):
-                        details[name] = int(form.text(name))
-                if form.text("delay_s"):
-                    details["delay_s"] = float(form.text("delay_s"))
-                self.sandbox.fault(form.text("call", "*"), form.text("style", "nginx"), **details)
-            case "/phone/faults/clear":
-                if form.text("id"):
-                    self.sandbox.clear_faults(fault_id=int(form.text("id")))
-                else:
-                    self.sandbox.clear_faults()
-                    self._gateway, self._result = None, "ok"
-                    return _way_back(form)
-            case "/phone/clock":
-                self.sandbox.advance(int(form.text("seconds", "0")))
-            case "/phone/switches":
-                self._set_switches(form)
-            case _:
-                self._gateway, self._result = None, "ok"
-                self.sandbox.reset()
-        return "/phone/activity"
-
-    def _set_controls(self, form: Form) -> None:
-        result, gateway = form.text("result", "ok"), form.text("gateway", "normal")
-        if result not in pages.RESULT_WORDS or gateway not in pages.GATEWAY_WORDS:
-            raise SandboxError("no such control")
-        self._result = result
-        self._delay_s = _whole(form.text("delay_s"), self._delay_s)
-        self._other = form.text("other_amount")[:20]
-        with self.sandbox.lock:
-            if gateway == self._gateway_now():
-                return
-            if self._gateway is not None:
-                self.sandbox.clear_faults(fault_id=self._gateway[1])
-            self._gateway = None
-            if gateway != "normal":
-                self._gateway = (gateway, self.sandbox.fault("*", **GATEWAYS[gateway]).id)
-
-    def _set_switches(self, form: Form) -> None:
-        changes: dict[str, Any] = {}
-        for name, old in self.sandbox.switches.as_dict().items():
-            if name not in form.fields:
-                continue
-            text = form.text(name)
-            if isinstance(old, bool):
-                changes[name] = text == "true"
-            elif text == "none":
-                changes[name] = None
-            else:
-                changes[name] = int(text) if text.isascii() and text.isdigit() else text
-        self.sandbox.switch(**changes)
-
-    def _gateway_now(self) -> str:
-        if self._gateway is not None and any(f.id == self._gateway[1] for f in self.sandbox.faults):
-            return self._gateway[0]
-        return "normal"
-
     # -- pages ------------------------------------------------------------------------------------------
 
     def _activity(self, request: Request) -> str:
         with self.sandbox.lock:
-            return pages.activity_page(
+            return activity_page(
                 self._view(request),
                 transfers=self.sandbox.transfers[-LOG_SHOWN:][::-1],
                 calls=self.sandbox.calls()[-LOG_SHOWN:][::-1],
-                faults=[(fault.id, _fault_label(fault)) for fault in self.sandbox.faults],
+                faults=[(fault.id, fault_label(fault)) for fault in self.sandbox.faults],
                 styles=sorted(STYLES),
                 call_names=sorted(CALLS),
                 switches=self.sandbox.switches,
@@ -412,28 +326,24 @@ class PhoneDesk:
                 used=self.sandbox.used(),
             )
 
-    def _view(self, request: Request) -> pages.View:
+    def _view(self, request: Request) -> View:
         language = _language(request)
         with self.sandbox.lock:
             account = self.sandbox.find_account(PHONE_ACCOUNT)
-            gateway = self._gateway_now()
-            chips = []
-            for fault in self.sandbox.faults:
-                ours = self._gateway is not None and fault.id == self._gateway[1]
-                chips.append(say(language, pages.GATEWAY_WORDS[gateway]) if ours else _fault_label(fault))
+            gateway, chips = self._board.gateway, self._board.chips(language)
         query = urlencode({name: value for name, value in request.query.items() if name in ("scan",)})
         get = request.method in ("GET", "HEAD")
-        return pages.View(
+        return View(
             language=language,
             path=request.path if get and request.path.startswith("/phone") else "/phone",
             query=query,
             balances=dict(account.balances or {}) if account else {},
             holder=account.name if account else "",
-            result=self._result,
-            delay_s=self._delay_s,
-            other_amount=self._other,
+            result=self._board.result,
+            delay_s=self._board.delay_s,
+            other_amount=self._board.other_amount,
             gateway=gateway,
-            chips=tuple(chips),
+            chips=chips,
             needs_secret=self._secret is not None,
         )
 
@@ -509,11 +419,6 @@ def safe_callback(callback: str | None) -> str | None:
     return callback if scheme and scheme not in UNSAFE_SCHEMES else None
 
 
-def _way_back(form: Form) -> str:
-    back = form.text("back")
-    return back if BACK.fullmatch(back) else "/phone"
-
-
 def _bare(text: str) -> str:
     return text.strip().removeprefix("khqr://")[:4000]
 
@@ -526,21 +431,6 @@ def _typed_amount(text: str, currency: Currency) -> Decimal:
     if money.minor <= 0:
         raise AmountNeeded("an amount above zero is needed")
     return money.decimal
-
-
-def _whole(text: str, default: int) -> int:
-    return min(int(text), 86_400) if text.isascii() and text.isdigit() and len(text) <= 6 else default
-
-
-def _fault_label(fault: Any) -> str:
-    parts = [fault.style]
-    if fault.status is not None:
-        parts.append(str(fault.status))
-    if fault.call != "*":
-        parts.append(fault.call)
-    if fault.times is not None:
-        parts.append(f"×{fault.times}")
-    return " ".join(parts)
 
 
 def _wants_json(request: Request) -> bool:
