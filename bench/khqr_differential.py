@@ -498,7 +498,9 @@ def main() -> int:
             if not different:
                 agreed[kind] += 1
                 continue
-            if kind == "encode":
+            if kind != "lenient" and ours["ok"] and ours.get("valid", True):
+                why = None  # every row is of something we refuse: to accept more is never explained
+            elif kind == "encode":
                 why = explain_encode(request["input"])
             elif kind == "lenient":
                 why = explain_lenient(request["input"]["qr"], theirs)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from tests.khqr.strategies import many, payloads
+
 from vinflow.khqr import (
     Individual,
     KHQRError,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
@@ -27,10 +28,8 @@ HOSTILE = {
 
 
 def quietly(read, text):
-    try:
+    with contextlib.suppress(KHQRError):
         read(text)
-    except KHQRError:
-        pass
 
 
 READERS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
@@ -131,7 +132,7 @@ def test_the_cut_is_the_cheapest_there_is(text, version_max):
     segments = cut(text, version_max)
 
     assert "".join(part for part, _ in segments) == text
-    assert all(left[1] != right[1] for left, right in zip(segments, segments[1:], strict=False))
+    assert all(left[1] != right[1] for left, right in itertools.pairwise(segments))
     assert bits_of(segments, version_max) == cheapest(text, version_max)
 
 
