@@ -4,7 +4,10 @@
 #   make demo     the site, a stand-in Bakong and its phone, ready to try        (Ctrl-C stops all)
 #   make test     every check and every test, on PostgreSQL and on SQLite        ARGS="-k name -x"
 #   make check    formatting, lint, types, import rules
-#   make setup    .venv with all tools; Chromium, Khmer fonts, PostgreSQL on Debian as root
+#   make setup    .venv with all tools; Chromium, Khmer fonts, PostgreSQL, Node on Debian as root
+#   make bench    every benchmark, each against a baseline of the same run (minutes; needs a quiet machine)
+#   make prove    20,000 random questions to the official SDK and to us; every difference explained
+#   make fuzz     a million inputs for the codec, guided by coverage             ARGS="--inputs 10000"
 #   make build    the wheel and the source archive, in dist/
 #   make lock     pin requirements/*.txt again after pyproject.toml changed
 #
@@ -16,7 +19,7 @@ BIN := .venv/bin
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup runtime test check demo build lock clean
+.PHONY: setup runtime test check demo build bench prove fuzz lock clean
 
 setup:
 	@$(PYTHON) scripts/setup.py dev
@@ -40,6 +43,16 @@ demo: runtime
 
 build: setup
 	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
+
+BENCHES := client sandbox ledger schedule khqr
+bench: setup
+	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
+
+prove: setup
+	@$(BIN)/python -m bench.khqr_differential $(ARGS)
+
+fuzz: setup
+	@nice -n 10 $(BIN)/python -m fuzz.khqr $(ARGS)
 
 # Exact versions and hashes, no addresses: an address would name one registry for everybody.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate

@@ -31,7 +31,8 @@ def main() -> int:
 
 def _pytest(database: str, arguments: list[str]) -> int:
     environment = {**os.environ, "TEST_DATABASE": database}
-    command = [sys.executable, "-m", "pytest", *arguments]
+    # Two workers, a file of tests each: a file shares one demonstration, and one Chromium.
+    command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

@@ -2,7 +2,7 @@
 """Makes `.venv` with what the other targets need, and looks for the programs the tests drive.
 
     python3 scripts/setup.py runtime   the site, the command, the stand-in (make demo)
-    python3 scripts/setup.py dev       the same, the tools, Chromium, Khmer fonts, PostgreSQL (make setup)
+    python3 scripts/setup.py dev       the same, the tools, Chromium, Khmer fonts, PostgreSQL, Node (make setup)
 
 Standard library only: it runs before anything is installed. A stamp inside `.venv` remembers what was
 installed from which files, so that a second run looks at a handful of files and returns.
@@ -29,6 +29,7 @@ PACKAGES = {
     "Chromium": "chromium",
     "a Khmer font": "fonts-khmeros fontconfig",
     "PostgreSQL (initdb)": "postgresql",
+    "Node.js with npm": "nodejs npm",
 }
 
 
@@ -49,6 +50,8 @@ def main() -> None:
         STAMP.write_text(json.dumps(wanted), "utf-8")
     if profile == "dev" and sys.argv[1] == "dev":
         install_programs()
+        # Two clients that nobody here wrote, for the tests of the stand-in; the script looks at its own stamp.
+        run(["sh", "scripts/third_party.sh"])
 
 
 def read_stamp() -> dict:
@@ -95,8 +98,13 @@ def install_venv_module() -> None:
 
 
 def install_programs() -> None:
-    """Make sure the real parts of the tests are there: a browser, Khmer letters, a database server."""
-    found = {"Chromium": chromium(), "a Khmer font": khmer_font(), "PostgreSQL (initdb)": initdb()}
+    """Make sure the real parts of the tests are there: a browser, Khmer letters, a database, Node."""
+    found = {
+        "Chromium": chromium(),
+        "a Khmer font": khmer_font(),
+        "PostgreSQL (initdb)": initdb(),
+        "Node.js with npm": shutil.which("node") and shutil.which("npm"),
+    }
     missing = [name for name, where in found.items() if not where]
     if not missing:
         return
