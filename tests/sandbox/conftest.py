@@ -33,7 +33,7 @@ def server(bank: Sandbox) -> Iterator[SandboxServer]:
 
 @pytest.fixture(scope="session")
 def trust() -> ssl.SSLContext:
-    """A TLS context that no plain-http test uses: reading the machine's authorities takes longer than a test."""
+    """A TLS context that plain http never uses: reading the authorities takes longer than a test."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

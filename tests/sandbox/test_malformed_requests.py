@@ -17,16 +17,66 @@ from vinflow.sandbox.open_api import CALL_OF
 from vinflow.sandbox.site import Site
 
 NOON_MS = 1_764_565_200_000
-PATHS = [*CALL_OF, "/phone/read", "/phone/pay", "/phone/text", "/phone/controls", "/phone/faults", "/phone/clock",
-         "/phone/switches", "/phone/faults/clear", "/phone/reset", "/phone", "/phone/activity", "/_control/pay",
-         "/_control/clock", "/_control/faults", "/_control/switches", "/_control/tokens", "/_control/qr",
-         "/_control/accounts", "/_control/log", "/_control/quota", "/_control/item-faults", "/d/x"]  # fmt: skip
+PATHS = [
+    *CALL_OF,
+    "/phone/read",
+    "/phone/pay",
+    "/phone/text",
+    "/phone/controls",
+    "/phone/faults",
+    "/phone/clock",
+    "/phone/switches",
+    "/phone/faults/clear",
+    "/phone/reset",
+    "/phone",
+    "/phone/activity",
+    "/_control/pay",
+    "/_control/clock",
+    "/_control/faults",
+    "/_control/switches",
+    "/_control/tokens",
+    "/_control/qr",
+    "/_control/accounts",
+    "/_control/log",
+    "/_control/quota",
+    "/_control/item-faults",
+    "/d/x",
+]
 
 names = st.text(max_size=8) | st.sampled_from(
-    ["md5", "hash", "amount", "currency", "qr", "sourceInfo", "accountId", "email", "externalRef", "info",
-     "instructionRef", "bill_number", "delay_s", "advance_s", "set_ms", "style", "call", "id", "balances", "overrides",
-     "amount", "drop", "life_s", "age_s", "limit", "used", "times", "appName", "appIconUrl", "appDeepLinkCallback"]
-)  # fmt: skip
+    [
+        "md5",
+        "hash",
+        "amount",
+        "currency",
+        "qr",
+        "sourceInfo",
+        "accountId",
+        "email",
+        "externalRef",
+        "info",
+        "instructionRef",
+        "bill_number",
+        "delay_s",
+        "advance_s",
+        "set_ms",
+        "style",
+        "call",
+        "id",
+        "balances",
+        "overrides",
+        "amount",
+        "drop",
+        "life_s",
+        "age_s",
+        "limit",
+        "used",
+        "times",
+        "appName",
+        "appIconUrl",
+        "appDeepLinkCallback",
+    ]
+)
 json_values = st.recursive(
     st.none()
     | st.booleans()

@@ -1,4 +1,4 @@
-"""The bank app in Chromium: choosing, dropping, pasting and filming a picture, keys, countdown, no stray request."""
+"""The bank app in Chromium: pictures chosen, dropped, pasted, filmed; keys, countdown, no request elsewhere."""
 
 from __future__ import annotations
 

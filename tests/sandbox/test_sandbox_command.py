@@ -24,9 +24,13 @@ PROGRAM = [sys.executable, "-m", "vinflow.sandbox"]
 def running(*options: str, cwd: Path, **env: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     """Start the program and give what it printed, by name."""
     process = subprocess.Popen(
-        [*PROGRAM, "--port", "0", *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=cwd,
+        [*PROGRAM, "--port", "0", *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=cwd,
         env=os.environ | env,
-    )  # fmt: skip
+    )
     try:
         assert process.stdout
         printed: dict[str, str] = {}
@@ -103,8 +107,22 @@ def test_a_key_in_the_environment_keeps_earlier_tokens_good(tmp_path: Path) -> N
 
 
 def test_options_reach_the_stand_in(tmp_path: Path) -> None:
-    options = ("--control", "--account", "myshop@aclb", "--account", "other@aclb", "--name", "My Shop", "--own-links",
-               "--switch", "quota=none", "--switch", "md5_list=open", "--switch", "list-keys=false")  # fmt: skip
+    options = (
+        "--control",
+        "--account",
+        "myshop@aclb",
+        "--account",
+        "other@aclb",
+        "--name",
+        "My Shop",
+        "--own-links",
+        "--switch",
+        "quota=none",
+        "--switch",
+        "md5_list=open",
+        "--switch",
+        "list-keys=false",
+    )
     with running(*options, cwd=tmp_path) as (_, printed):
         state = Control(printed["Address"]).state()
 

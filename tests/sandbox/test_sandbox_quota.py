@@ -25,7 +25,8 @@ def test_the_call_after_the_limit_is_code_17_with_status_200(ask: Any, bank: San
     assert last.json()["errorCode"] == 1
     assert (refused.status_code, refused.content) == (
         200,
-        b'{"responseCode":1,"responseMessage":"Daily request limit of 100 exceeded. Please try again tomorrow.",'
+        b'{"responseCode":1,'
+        b'"responseMessage":"Daily request limit of 100 exceeded. Please try again tomorrow.",'
         b'"errorCode":17,"data":null}',
     )
 

@@ -101,8 +101,19 @@ def test_the_log_keeps_the_newest_lines() -> None:
     bank = Sandbox()
     for _ in range(10_050):
         bank.note(
-            call="x", method="POST", path="/", status=200, code=None, key=None, token_id=None, authorized=False,
-            metered=0, fault=None, manner="whole", user_agent="", milliseconds=0.0,
-        )  # fmt: skip
+            call="x",
+            method="POST",
+            path="/",
+            status=200,
+            code=None,
+            key=None,
+            token_id=None,
+            authorized=False,
+            metered=0,
+            fault=None,
+            manner="whole",
+            user_agent="",
+            milliseconds=0.0,
+        )
 
     assert (len(bank.calls()), bank.calls()[-1].seq) == (10_000, 10_050)

@@ -1,4 +1,4 @@
-"""Two clients nobody here wrote, unmodified, over HTTPS: only the address and the trusted authority differ."""
+"""Two clients nobody here wrote, unmodified, over HTTPS: only address and trusted authority differ."""
 
 from __future__ import annotations
 

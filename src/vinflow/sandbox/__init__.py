@@ -1,4 +1,4 @@
-"""A Bakong that runs offline: the ten calls, the guide's dialect, a phone that pays, and every way to fail."""
+"""A Bakong that runs offline: ten calls, the guide's dialect, a phone that pays, and every way to fail."""
 
 from vinflow.sandbox.bank import Sandbox
 from vinflow.sandbox.clock import Clock

@@ -122,7 +122,7 @@ class Sandbox(Keys, Registry, Mischief, Journal):
         bill_number: str | None = None,
         **fields: Any,
     ) -> str:
-        """Return the text of a KHQR for the test account. amount: plain decimal text, None for a static one."""
+        """Return the text of a KHQR for the test account. amount: plain decimal text, None for static."""
         now_ms = self.clock.now_ms()
         return encode(
             Individual(
@@ -167,10 +167,11 @@ class Sandbox(Keys, Registry, Mischief, Journal):
     ) -> Transfer:
         """Pay a KHQR as a bank app would, and return the transfer (the first of two when paid twice).
 
-        amount, currency, receiver: what is transferred when it is not what the QR says; amount is needed for a
-        static one. delay_s: how long the API keeps silent about it. fail: an attempt that failed; no money
-        moves. twice: two transfers. again: pay although it has been paid. late: pay although its time is over,
-        and report a moment after its end even when that has not come. debit: the payer's balance must cover it.
+        amount, currency, receiver: what is transferred when it is not what the QR says; a static one needs an
+        amount. delay_s: how long the API keeps silent about it. fail: an attempt that failed; no money
+        moves. twice: two transfers. again: pay although it has been paid. late: pay although its time is
+        over, and report a moment after its end even when that has not come. debit: the payer's balance must
+        cover it.
         hash, overrides, drop: force the hash, fields of the wire object, or their absence.
         Raises the PayRefused tree, WrongMoment for an absurd delay_s; then nothing has changed.
         """

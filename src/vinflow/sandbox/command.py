@@ -1,4 +1,4 @@
-"""`vinflow sandbox`, or `python -m vinflow.sandbox`: the stand-in as a program of its own, for any language."""
+"""`vinflow sandbox`, or `python -m vinflow.sandbox`: the stand-in as a program, for any language."""
 
 from __future__ import annotations
 

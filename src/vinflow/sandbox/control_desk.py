@@ -310,7 +310,7 @@ NAMES = frozenset(name for _, name in OPERATIONS) | {"switches"}
 
 
 def same_origin(request: Request) -> bool:
-    """Whether a request comes from our own page or from no page at all; other sites' pages send their origin."""
+    """Whether a request comes from our own page or from no page at all; others' pages send their origin."""
     origin = request.headers.get("origin")
     return origin is None or urlsplit(origin).netloc.lower() == request.headers.get("host", "").lower()
 

@@ -1,4 +1,4 @@
-"""The order in which a request is judged: edge, path and method, token, quota, body, work. Then a line in the log."""
+"""The order in which a request is judged: edge, path and method, token, quota, body, work; then the log."""
 
 from __future__ import annotations
 

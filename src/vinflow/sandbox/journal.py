@@ -71,7 +71,7 @@ class Journal(State):
         return transfer if transfer is not None and transfer.visible_ms <= self.clock.now_ms() else None
 
     def by_md5(self, md5: str) -> Transfer | None:
-        """Return the transfer the API shows for a QR: a success before a failure, first or last by the switch."""
+        """Return the transfer shown for a QR: a success before a failure, the first or last by the switch."""
         with self.lock:
             found = [row for row in self._by_md5.get(md5.lower(), ()) if self.seen(row)]
             good = [row for row in found if not row.failed]
@@ -100,7 +100,7 @@ class Journal(State):
         return self.seen(self._by_instruction.get(reference))
 
     def any_by_hash(self, hash_: str) -> Transfer | None:
-        """Return the transfer of a full hash, whether the API shows it yet or not: the payer knows it at once."""
+        """Return the transfer of a full hash, shown by the API or not yet: its payer knows it at once."""
         with self.lock:
             return self._by_hash.get(hash_.lower())
 

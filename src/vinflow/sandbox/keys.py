@@ -13,7 +13,7 @@ LIFE_S_MAX = 315_360_000  # ten years
 
 
 class Keys(State):
-    """Tokens by e-mail, and the quota of each. The class on top sets _secret, environment and merchant_md5."""
+    """Tokens by e-mail, and the quota of each. The class on top sets _secret, environment, merchant_md5."""
 
     _secret: bytes
     environment: str
@@ -65,8 +65,8 @@ class Keys(State):
         """Return a new token.
 
         email: whose it is; registered when new. hosted: a token of the guide's dialect, for merchant (the
-        test merchant when left out). age_s: how long ago it was issued, so that age_s=life_s + 1 is an expired
-        one. environment: another one's name gives a token that is refused here.
+        test merchant when left out). age_s: how long ago it was issued: age_s=life_s + 1 is an expired one.
+        environment: another one's name gives a token that is refused here.
         """
         if not (0 <= life_s <= LIFE_S_MAX and -LIFE_S_MAX <= age_s <= LIFE_S_MAX):
             raise WrongMoment(f"a token of {life_s!r} seconds, {age_s!r} seconds old")

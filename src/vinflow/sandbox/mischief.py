@@ -87,7 +87,7 @@ class Mischief(State):
             return None
 
     def item_fault(self, key: str, style: str | None) -> None:
-        """Spoil one item (an md5 or hash) of every list answer: "SERVICE_FAILED", "EMPTY_SUCCESS", None to stop."""
+        """Spoil one item (md5 or hash) of list answers: SERVICE_FAILED, EMPTY_SUCCESS, or None to stop."""
         if style is not None and style not in ITEM_STYLES:
             raise SandboxError(f"an item can be {' or '.join(ITEM_STYLES)}, not {style!r}")
         with self.lock:

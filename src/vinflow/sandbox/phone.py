@@ -20,8 +20,8 @@ SIDE_MAX = 2400  # larger pictures are made smaller first: a QR needs few pixels
 def read_picture(data: bytes) -> list[str]:
     """Return the texts of all QR codes in a picture, from top to bottom, each once; [] when there is none.
 
-    data: a PNG, JPEG or WebP file of at most 10 MB. Raises BadPicture for anything else, for a broken file and
-    for one that claims more pixels than a camera has.
+    data: a PNG, JPEG or WebP file of at most 10 MB. Raises BadPicture for anything else, for a broken file
+    and for one that claims more pixels than a camera has.
     """
     if not data or len(data) > PICTURE_BYTES_MAX:
         raise BadPicture(f"a picture of {len(data)} bytes")

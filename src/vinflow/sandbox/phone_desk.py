@@ -1,7 +1,7 @@
 """The bank app's addresses: a picture or a text in, a review, a payment, a receipt; and the test controls.
 
 The picture way takes pixels only, and keeps what it read on the server: the review page names it by a number,
-so no page ever hands a KHQR's text back to itself. A text or a deeplink is a second way, with its own address.
+so no page ever hands a KHQR's text back to itself. A text or a deeplink is a second way, at its own address.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The test controls: what comes of the next payment, how the gateway behaves, and the levers of the activity page."""
+"""The test controls: what comes of a payment, how the gateway behaves, and the activity page's levers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the stand-in remembers: accounts, transfers, hosted orders, links, calls. Plain rows, ready for JSON."""
+"""What the stand-in remembers: accounts, transfers, hosted orders, links, calls; rows ready for JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Account", "CallRecord", "Link", "Merchant", "Order", "Transfer", "on
 
 @dataclass(slots=True)
 class Account:
-    """A Bakong account. balances: whole minor units by currency; None means it is not kept (money appears)."""
+    """A Bakong account. balances: whole minor units by currency; None when they are not counted."""
 
     id: str
     name: str = ""
@@ -65,8 +65,7 @@ class Transfer:
 
     hash: 64 lower-case hex digits. md5: of the KHQR that was paid, "" for a transfer without one.
     created_ms: when the payer sent it; acknowledged_ms: when Bakong recorded it; visible_ms: from when on the
-    API shows it. overrides: fields of the wire object put in as they are (a missing one is named with ... as
-    "absent" in drop).
+    API shows it. overrides: fields of the wire object put in as they are; drop: fields it lacks.
     """
 
     hash: str
@@ -98,7 +97,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class CallRecord:
-    """One line of the call log. Never a token: only its id. key: the md5, hash, account or reference asked about."""
+    """One line of the call log. Never a token, only its id. key: what was asked about."""
 
     seq: int
     at_ms: int

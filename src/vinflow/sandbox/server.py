@@ -1,4 +1,4 @@
-"""A small HTTP/1.1 server on asyncio and h11, ours so that it can misbehave: reset, hang, drip, cut, talk noise.
+"""A small HTTP/1.1 server on asyncio and h11, ours so that it can misbehave: reset, hang, drip, cut, noise.
 
 A usual server closes politely and repairs what a program gets wrong; a stand-in must be able to do neither.
 """

@@ -1,4 +1,4 @@
-"""State lives in memory; a file, when one is asked for, gets a copy of every change before the answer leaves."""
+"""State lives in memory; a file, when asked for, gets a copy of every change before the answer leaves."""
 
 from __future__ import annotations
 

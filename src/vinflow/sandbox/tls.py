@@ -1,6 +1,6 @@
 """A certificate authority of one machine, for clients that insist on HTTPS and check certificates.
 
-Its key stays in a folder only its owner can read. Trust its certificate in the client under test, nowhere else.
+Its key stays in a folder only its owner can read. Trust its certificate in a client under test, nowhere else.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Authority:
 
     @classmethod
     def at(cls, folder: str | Path | None) -> Self:
-        """Return the authority of a folder, made when there is none or its time is over; a new one for None."""
+        """Return the authority of a folder, made when there is none or it has ended; a new one for None."""
         where = Path(tempfile.mkdtemp(prefix="vinflow-sandbox-") if folder is None else folder).absolute()
         where.mkdir(parents=True, exist_ok=True, mode=0o700)
         try:
@@ -97,7 +97,7 @@ class Authority:
         return cls(folder, key, certificate)
 
     def context(self, host: str) -> ssl.SSLContext:
-        """Return a server's TLS context with a fresh certificate for host, localhost and the bank's own names."""
+        """Return a server's TLS context with a fresh certificate for host, localhost and the bank's names."""
         key = ec.generate_private_key(ec.SECP256R1())
         names: list[x509.GeneralName] = [x509.DNSName(name) for name in ("localhost", *BANK_NAMES)]
         names += [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]

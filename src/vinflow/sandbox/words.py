@@ -1,4 +1,4 @@
-"""The phone's words in English and Khmer, by key. A test holds that both have the same keys and placeholders."""
+"""The phone's words in English and Khmer, by key. A test holds both to the same keys and placeholders."""
 
 from __future__ import annotations
 
