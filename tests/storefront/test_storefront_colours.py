@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.contrib.staticfiles.finders import get_finder
 
 import vinflow.storefront
+from vinflow.storefront.checks import check_pages
+from vinflow.storefront.colours import contrast
 
 CSS = Path(vinflow.storefront.__file__).parent / "static" / "storefront" / "css"
 TEXT = [
@@ -32,20 +36,6 @@ def tokens(theme: str) -> dict[str, str]:
     return light if theme == "light" else light | block(css, ':root[data-theme="dark"]')
 
 
-def luminance(colour: str) -> float:
-    digits = colour[1:] if len(colour) == 7 else "".join(sign * 2 for sign in colour[1:])
-    parts = [int(digits[place : place + 2], 16) / 255 for place in (0, 2, 4)]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def contrast(one: str, other: str) -> float:
-    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
-    return (light + 0.05) / (dark + 0.05)
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize(("ink", "ground", "least"), TEXT)
 def test_colours_can_be_told_apart(theme: str, ink: str, ground: str, least: float) -> None:
@@ -65,3 +55,24 @@ def test_the_device_that_asks_for_dark_gets_the_very_colours_of_the_dark_theme()
 def test_style_sheets_ask_no_other_host_for_anything() -> None:
     for sheet in CSS.glob("*.css"):
         assert not re.search(r"https?://|@import|//[a-z]", sheet.read_text()), sheet.name
+
+
+def test_black_on_white_is_21_to_1_and_a_known_pair_is_what_others_measure() -> None:
+    assert contrast("#000", "#ffffff") == pytest.approx(21)
+    assert contrast("#e1232e", "#fff") == pytest.approx(4.69, abs=0.01)
+
+
+def test_a_shops_own_colours_are_refused_when_they_cannot_be_read(settings: Any, tmp_path: Path) -> None:
+    settings.STATICFILES_DIRS = [tmp_path]
+    settings.VINFLOW_BRAND_CSS = "/static/brand.css"
+
+    def problems(accent: str) -> list[str]:
+        (tmp_path / "brand.css").write_text(
+            f":root {{ --kw-accent: {accent}; --kw-accent-hover: {accent}; }}"
+        )
+        get_finder.cache_clear()
+        return [str(problem.id) for problem in check_pages()]
+
+    assert problems("#6d28d9") == []
+    assert "storefront.E003" in problems("#a855f7")
+    get_finder.cache_clear()

@@ -201,6 +201,26 @@ def test_signing_up_leads_to_the_dashboard(client: Any, db: None) -> None:
     assert 'data-testid="dash-balance"' in client.get("/").content.decode()
 
 
+@pytest.mark.parametrize("language", ["en", "km"])
+def test_a_forgotten_password_is_set_anew_by_the_link_in_the_mail(
+    client: Any, house: Any, mailoutbox: Any, language: str
+) -> None:
+    house.payer()
+    client.cookies["django_language"] = language
+
+    client.post("/accounts/password/reset/", {"email": "sokha@example.com"})
+    letter = mailoutbox[0]
+    link = re.search(r"https?://[^/]+(/accounts/password/reset/key/\S+)", letter.body)
+    assert link is not None
+    page = client.get(link[1], follow=True)
+    done = client.post(page.redirect_chain[-1][0], {"password1": "xk3!mmRq2z", "password2": "xk3!mmRq2z"})
+
+    assert ("Set a new password" in letter.subject) is (language == "en")
+    assert ("ពាក្យសម្ងាត់" in letter.body) is (language == "km")
+    assert done.status_code == 302
+    assert client.login(username="sokha", password="xk3!mmRq2z")
+
+
 def test_error_pages_stand_in_the_same_hand(page: Any, rf: Any, settings: Any) -> None:
     from vinflow.storefront.middleware import Maintenance
     from vinflow.storefront.pages import errors

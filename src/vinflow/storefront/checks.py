@@ -1,15 +1,18 @@
-"""What Django asks at start-up about the pages: VINFLOW_THEME and the order of the apps."""
+"""What Django asks at start-up about the pages: the theme, the shop's own colours, the order of the apps."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from django.apps import AppConfig, apps
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, Warning, register
 
 from vinflow.storefront import conf
+from vinflow.storefront.colours import contrast, tokens
 
 __all__ = ["check_pages"]
 
@@ -32,9 +35,32 @@ def check_pages(app_configs: Sequence[AppConfig] | None = None, **rest: Any) -> 
     names = [app.name for app in apps.get_app_configs()]
     if "allauth" in names and names.index("allauth") < names.index("vinflow.storefront"):
         found.append(
-            Error(
-                "vinflow.storefront must stand before allauth in INSTALLED_APPS, to dress its pages",
-                id="storefront.E002",
-            )
+            Error("vinflow.storefront must stand before allauth, to dress its pages", id="storefront.E002")
         )
+    found += _brand_problems()
     return found
+
+
+# Text colour, the ground it stands on, and what stands for either where the shop's sheet sets only one.
+PAIRS = (("accent-text", "accent"), ("accent-text", "accent-hover"), ("accent", "surface"), ("accent", "bg"))
+CONTRAST_MIN = 4.5
+
+
+def _brand_problems() -> list[CheckMessage]:
+    """Refuse colours of VINFLOW_BRAND_CSS that cannot be read; a sheet that is no file of ours is not judged."""
+    name = conf.brand_css().removeprefix(settings.STATIC_URL or "/static/")
+    path = finders.find(name) if name else None
+    if not path:
+        return []
+    own = tokens(Path(str(path)).read_text(encoding="utf-8"))
+    standard = Path(__file__).parent / "static" / "storefront" / "css" / "tokens.css"
+    used = tokens(standard.read_text(encoding="utf-8").split("@media", 1)[0]) | own
+    return [
+        Error(
+            f"VINFLOW_BRAND_CSS: --kw-{ink} on --kw-{ground} has a contrast of "
+            f"{contrast(used[ink], used[ground]):.2f}; text needs {CONTRAST_MIN}",
+            id="storefront.E003",
+        )
+        for ink, ground in PAIRS
+        if {ink, ground} & own.keys() and contrast(used[ink], used[ground]) < CONTRAST_MIN
+    ]
