@@ -47,7 +47,7 @@ def match(asked: Sequence[str], key: Key, answer: Envelope) -> Batch:
     """Return an outcome for every question, from the items that speak of it."""
     items: list[Any] = answer.data
     echoes = [echo(item, key) for item in items]
-    if items and not any(echoes) and len(items) == len(asked):
+    if len(items) == len(asked) and not any(echoes):
         echoes = list(asked)
     outcomes: Batch = {}
     wanted = frozenset(asked)
@@ -55,19 +55,18 @@ def match(asked: Sequence[str], key: Key, answer: Envelope) -> Batch:
         if name not in wanted:
             continue
         outcome = read_item(item, key, name, answer)
-        if name in outcomes and outcomes[name] != outcome:
-            outcome = malformed(answer, "two items of one batch contradict each other")
-        outcomes[name] = outcome
-    for name in asked:
-        if name not in outcomes:
-            outcomes[name] = malformed(answer, "the batch says nothing of this one")
+        if outcomes.setdefault(name, outcome) is not outcome and outcomes[name] != outcome:
+            outcomes[name] = malformed(answer, "two items of one batch contradict each other")
+    if len(outcomes) < len(asked):
+        for name in asked:
+            outcomes.setdefault(name, malformed(answer, "the batch says nothing of this one"))
     return outcomes
 
 
 def echo(item: Any, key: Key) -> str:
     """Return what an item says it is about, "" when it does not say."""
-    name = item.get(key) if isinstance(item, dict) else None
-    return name.lower() if isinstance(name, str) else ""
+    name = item.get(key) if type(item) is dict else None
+    return name.lower() if type(name) is str else ""
 
 
 def read_item(item: Any, key: Key, name: str, answer: Envelope) -> Outcome:
@@ -102,8 +101,8 @@ def read_item(item: Any, key: Key, name: str, answer: Envelope) -> Outcome:
 
 def transaction(item: dict[str, Any]) -> Any:
     """Return the transaction object of an item, None without one. Sources show three places for it."""
-    if item.get("data") is not None:
-        return item["data"]
-    if item.get("transaction") is not None:
-        return item["transaction"]
+    for place in ("data", "transaction"):
+        found = item.get(place)
+        if found is not None:
+            return found
     return item if "amount" in item or "fromAccountId" in item else None

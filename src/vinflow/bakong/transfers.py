@@ -46,9 +46,8 @@ def read_transfer(data: object) -> Transfer:
     """
     if not isinstance(data, dict):
         raise Unreadable("no transaction where one must be")
-    found = data.get("hash")
-    digest = found.lower() if isinstance(found, str) else ""
-    if not HASH.fullmatch(digest):
+    digest = data.get("hash")
+    if type(digest) is not str or not (HASH.fullmatch(digest) or HASH.fullmatch(digest := digest.lower())):
         raise Unreadable("the hash is not 64 hex digits")
     amount = plain_decimal(data.get("amount"))
     if amount is None or amount <= 0:
@@ -81,7 +80,7 @@ def plain_decimal(value: object) -> Decimal | None:
         return Decimal(value) if -(10**30) < value < 10**30 else None
     if not isinstance(value, str):
         return None
-    digits = value.strip()
+    digits = value.strip()  # text may have blanks around it
     if not NUMBER.fullmatch(digits):
         return None
     number = Decimal(digits)
@@ -90,6 +89,8 @@ def plain_decimal(value: object) -> Decimal | None:
 
 def text(value: object) -> str | None:
     """Return what is text; a number as its digits; None for anything else, and for ""."""
+    if value is None:
+        return None
     if type(value) is str:
         return value or None
     if isinstance(value, Number):
