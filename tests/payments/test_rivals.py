@@ -163,7 +163,7 @@ def test_sixteen_spenders_never_pass_the_budget(bank: Sandbox, opened: Payment, 
     def spend(_number: int) -> int:
         done = 0
         for _ in range(10):
-            with watching.budgeting.asking(pool=watching.Pool.STAFF, attempts=[attempt]):
+            with watching.budgeting.asking(watching.Asking(watching.Pool.STAFF, (attempt,))):
                 outcome = gateway.check([attempt.handle])[attempt.handle]
             done += outcome.name == "not_found"
         return done

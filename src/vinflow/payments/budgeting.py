@@ -20,16 +20,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.db.models.functions import Greatest
 
 from vinflow.payments import conf
@@ -102,29 +102,38 @@ class Room:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """For whom and from which purse the calls inside `with asking(...)` are made."""
+    """For whom and from which purse calls are made.
+
+    A list call that turns out to be closed is followed by single ones; each of those must be paid
+    for by its own QR, not by the crowd. `one` then tells for whom, and only one such call goes out:
+    `went` remembers it, and the others come back when their turn is there.
+    """
 
     pool: Pool
     attempts: tuple[Attempt, ...] = ()
     payment: Payment | None = None
     principal: str = ""
     newcomer: bool = False
+    one: Callable[[Attempt], Asking] | None = None
+    went: list[str] = field(default_factory=list)
+
+    def alone(self, handle: str) -> Asking | None:
+        """Return for whom a single call about one of many is made; None when one has gone out."""
+        if len(self.attempts) < 2 or self.one is None:
+            return self
+        if self.went:
+            return None
+        self.went.append(handle)
+        return next((self.one(attempt) for attempt in self.attempts if attempt.handle == handle), None)
 
 
 _asking: ContextVar[Asking | None] = ContextVar("vinflow_asking", default=None)
 
 
 @contextmanager
-def asking(
-    *,
-    pool: Pool,
-    attempts: Sequence[Attempt] = (),
-    payment: Payment | None = None,
-    principal: str = "",
-    newcomer: bool = False,
-) -> Iterator[None]:
+def asking(who: Asking) -> Iterator[None]:
     """Say for whom the calls of the body are made; the client's budget hook reads it."""
-    token = _asking.set(Asking(pool, tuple(attempts), payment, principal, newcomer))
+    token = _asking.set(who)
     try:
         yield
     finally:
@@ -186,14 +195,31 @@ def _locked_budgets(token: str, at: datetime) -> list[CallBudget]:
     return locked
 
 
-def _aside(row: CallBudget) -> int:
-    """Return how many calls are promised to shown QRs in a window; counted, never remembered."""
+def _promised(row: CallBudget) -> QuerySet[Attempt]:
+    """Return the shown QRs to which a call of this window is promised; counted, never remembered."""
     return Attempt.objects.filter(
         set_aside=True,
         environment=conf.environment(),
         last_check_at__gte=row.starts_at,
         last_check_at__lt=row.ends_at,
-    ).count()
+    )
+
+
+def _aside(row: CallBudget) -> int:
+    """Return how many calls are promised to shown QRs in a window."""
+    return _promised(row).count()
+
+
+def _newcomers_may(row: CallBudget, *, besides: int = 0) -> bool:
+    """Return whether payers who never paid may have one more call of a window.
+
+    What they used and what is promised to their QRs count together. besides: calls beyond their
+    share that this purse grants them.
+    """
+    assert row.allowed is not None
+    paid_before = Payment.objects.filter(principal=OuterRef("payment__principal"), status="completed")
+    theirs = _promised(row).filter(~Exists(paid_before)).count()
+    return row.used_by_newcomers + theirs + 1 <= int(row.allowed * conf.newcomers_share()) + besides
 
 
 def _may_spend(row: CallBudget, pool: Pool, *, own_aside: bool, newcomer: bool) -> bool:
@@ -214,13 +240,13 @@ def _may_spend(row: CallBudget, pool: Pool, *, own_aside: bool, newcomer: bool) 
     }[pool]
     if free <= least:
         return False
-    if newcomer and pool in (Pool.AUTO, Pool.TAIL):
-        return row.used_by_newcomers + 1 <= int(row.allowed * conf.newcomers_share())
+    if newcomer and pool in (Pool.AUTO, Pool.TAIL, Pool.CLAIM):
+        return _newcomers_may(row, besides=whole - staff if pool is Pool.CLAIM else 0)
     return True
 
 
-def reserve(*, token: str, operation: str, request: Any, at: datetime) -> Exchange | None:
-    """Reserve one call for whoever `asking` names, durably, and return its Exchange(started).
+def reserve(*, who: Asking, token: str, operation: str, request: Any, at: datetime) -> Exchange | None:
+    """Reserve one call from the purse of `who`, durably, and return its Exchange(started).
 
     None refuses: the quota is closed, the purse is empty, or the gateway asked us to wait. Raises
     InsideTransaction when a transaction is open: evidence must survive its rollback, and no lock
@@ -228,7 +254,6 @@ def reserve(*, token: str, operation: str, request: Any, at: datetime) -> Exchan
     """
     if connection.in_atomic_block:
         raise InsideTransaction(f"{operation} was asked for inside a transaction")
-    who = current_asking()
     with transaction.atomic(durable=True):
         if not _gate_open(token, at):
             return None
@@ -351,19 +376,8 @@ def set_aside(*, token: str, last_check_at: datetime, newcomer: bool) -> bool:
         staff, _whole = reserves(row.allowed)
         if row.allowed - row.used - aside <= staff:
             return False
-        if newcomer:
-            promised = (
-                Attempt.objects.filter(
-                    set_aside=True,
-                    environment=conf.environment(),
-                    last_check_at__gte=row.starts_at,
-                    last_check_at__lt=row.ends_at,
-                )
-                .exclude(payment__user__khqr_payments__status="completed")
-                .count()
-            )
-            if row.used_by_newcomers + promised + 1 > int(row.allowed * conf.newcomers_share()):
-                return False
+        if newcomer and not _newcomers_may(row):
+            return False
     return True
 
 

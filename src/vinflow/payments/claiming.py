@@ -88,5 +88,5 @@ def _known(name: str) -> Transfer | None:
 
 def _look_up(name: str, payment: Payment, gateway: gateways.Gateway) -> Outcome | None:
     """Ask Bakong for a transfer by its own name; None where the dialect has no such question."""
-    with budgeting.asking(pool=Pool.CLAIM, payment=payment, principal=payment.principal):
+    with budgeting.asking(budgeting.Asking(pool=Pool.CLAIM, payment=payment, principal=payment.principal)):
         return gateway.find(name, payment.money)

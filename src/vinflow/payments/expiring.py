@@ -16,7 +16,7 @@ from vinflow.payments import announcing
 from vinflow.payments.models import Attempt, Exchange, Payment, Transfer
 from vinflow.payments.states import Event, Status
 
-__all__ = ["expire_if_over", "not_settled", "overdue"]
+__all__ = ["expire_if_over", "not_settled", "overdue", "sweep"]
 
 
 @transaction.atomic
@@ -40,6 +40,19 @@ def expire_if_over(*, payment_id: int, at: datetime) -> Payment | None:
     payment.advance(Event.BANK_SAID_FAILED if failed else Event.TIME_RAN_OUT, at=at)
     announcing.ended(payment)
     return payment
+
+
+def sweep(*, at: datetime, limit: int = 50) -> int:
+    """End payments whose last word came while something else still stood in the way; return how many.
+
+    A NotFound that arrived beside another request, or before an older answer was processed, ends
+    nothing at that moment; this looks again once the way is free.
+    """
+    waiting = Payment.objects.filter(status=Status.PENDING, attempts__last_check_done=True).distinct()
+    ended = 0
+    for payment_id in waiting.values_list("pk", flat=True)[:limit]:
+        ended += expire_if_over(payment_id=payment_id, at=at) is not None
+    return ended
 
 
 def not_settled(attempt: Attempt) -> bool:

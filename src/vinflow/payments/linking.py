@@ -34,7 +34,7 @@ def app_link(*, payment: Payment, back_to: str, at: datetime) -> str:
     if not asked:  # another tap is asking this very moment
         return ""
     with budgeting.asking(
-        pool=budgeting.Pool.AUTO, attempts=(), payment=payment, principal=payment.principal
+        budgeting.Asking(pool=budgeting.Pool.AUTO, attempts=(), payment=payment, principal=payment.principal)
     ):
         link = gateways.current().deeplink(attempt.qr_string, back_to=back_to)
     if link:

@@ -244,7 +244,7 @@ def _make(
         created_at=at,
         expires_at=at + settings_store.lifetime(settings),
     )
-    with budgeting.asking(pool=budgeting.Pool.CLAIM, principal=payment.principal):
+    with budgeting.asking(budgeting.Asking(pool=budgeting.Pool.CLAIM, principal=payment.principal)):
         return gateway.make(order), order
 
 

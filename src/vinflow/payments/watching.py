@@ -17,14 +17,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from django.db import OperationalError, close_old_connections, connection, transaction
-from django.db.models import F
+from django.db.models import F, Q
 
 from vinflow.bakong import CannotTell, Failed, Found, NotFound, Outcome, StaticQr
 from vinflow.bakong import Reason as WhyNot
 from vinflow.payments import budgeting, clock, gateways, schedule
-from vinflow.payments.budgeting import Pool
+from vinflow.payments.budgeting import Asking, Pool
 from vinflow.payments.confirming import process_inbox, process_transfer, store_found
-from vinflow.payments.expiring import expire_if_over
+from vinflow.payments.expiring import expire_if_over, sweep
 from vinflow.payments.learning import current_prior, learn_paid, learn_unpaid
 from vinflow.payments.models import Attempt, Fate, Payment, WorkerPulse
 from vinflow.payments.schedule import Look, Pressure, Signal, Watched
@@ -38,7 +38,9 @@ LEASE = timedelta(seconds=60)  # longer than a call with its one renewal and one
 CLOCKS_AGREE = timedelta(seconds=120)
 SIGNALS_KEPT = 6
 CLAIMS_MAX = 2  # "I have paid" may open the staff's and claims' purse this often for one QR
-SINGLES_A_STEP = 20
+CALLS_A_STEP = 20
+OPEN_SEEN = 500  # attempts looked at for one list call
+TAIL_PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,60 +147,91 @@ def step(
     at = now()
     budgeting.mark_lost(at=at)
     processed = process_inbox(at=at)
+    for _ in range(sweep(at=at)):
+        learn_unpaid()
     gateway = gateway or gateways.current()
     asked = found = 0
-    for _ in range(SINGLES_A_STEP):
+    for _ in range(CALLS_A_STEP):
         at = now()
-        if not Attempt.objects.filter(next_check_at__lte=at).exists():
-            break  # the usual case, and the cheap one: one look at an index
+        if not _anything_due(gateway, at=at):
+            break  # the usual case, and the cheap one
         seen = pressure(at=at, gateway=gateway)
-        batch = claim(at=at, limit=gateway.batch_max if seen.batch_open else 1)
-        if not batch:
+        batch = _choose_many(seen, at=at, gateway=gateway) if seen.batch_open else _choose_one(seen, at=at)
+        if batch is None:
             break
-        asking, tails_cheap = [], schedule.tail_affordable(seen, prior=current_prior())
-        for attempt in batch:
-            # The price may have moved since this look was planned: ask only if it is still worth it.
-            moment = plan_next(attempt, at=at, pressure=seen)
-            look = schedule.due_kind(watched_of(attempt), at=at.timestamp())
-            if moment is None:
-                _finish_watch(attempt)
-            elif moment > at:
-                _put_off(attempt, moment)
-            elif look is Look.TAIL and not tails_cheap:
-                _give_up_tail(attempt)
-            else:
-                asking.append(attempt)
-        if seen.batch_open and asking and len(asking) < gateway.batch_max:
-            asking += _others(asking, limit=gateway.batch_max - len(asking), at=at)
-        if asking:
-            outcomes = ask(asking, pool=_pool(asking, at=at), at=at, gateway=gateway)
-            asked += 1
-            found += sum(isinstance(outcome, Found) for outcome in outcomes.values())
-            if any(isinstance(o, CannotTell) and o.reason is not WhyNot.BUDGET for o in outcomes.values()):
-                break  # something is wrong out there: look at the clock and the gate again first
+        if not batch:
+            continue
+        outcomes = ask(batch, pool=_pool(batch, at=at), at=at, gateway=gateway)
+        asked += 1
+        found += sum(isinstance(outcome, Found) for outcome in outcomes.values())
+        if all(isinstance(outcome, CannotTell) for outcome in outcomes.values()):
+            break  # no call is to be had, or something is wrong out there: look at the gate again first
     upcoming = (
         Attempt.objects.watched().order_by("next_check_at").values_list("next_check_at", flat=True).first()
     )
     return StepReport(asked, found, processed, upcoming)
 
 
-def _others(chosen: Sequence[Attempt], *, limit: int, at: datetime) -> list[Attempt]:
-    """Return further attempts to fill a list call with: those that owe most, not asked lately."""
-    nearest = (
-        Attempt.objects.watched()
-        .filter(last_check_done=False, next_check_at__gt=at)
-        .exclude(pk__in=[attempt.pk for attempt in chosen])
-        .order_by("next_check_at")[:200]
+def _anything_due(gateway: gateways.Gateway, *, at: datetime) -> bool:
+    """Return whether a look at the prices is worth while: something is due, or many may be owing together."""
+    if Attempt.objects.filter(next_check_at__lte=at).exists():
+        return True
+    return (
+        gateway.batch_max > 1
+        and Attempt.objects.filter(last_check_done=False, next_check_at__isnull=False)[1:2].exists()
     )
+
+
+def _choose_one(seen: Pressure, *, at: datetime) -> list[Attempt] | None:
+    """Lease the next due attempt; [] when it was put off at today's price, None when nothing is due."""
+    claimed = claim(at=at, limit=1)
+    if not claimed:
+        return None
+    (attempt,) = claimed
+    # The price may have moved since this look was planned: ask only if it is still worth it.
+    moment = plan_next(attempt, at=at, pressure=seen)
+    if moment is None:
+        _finish_watch(attempt)
+    elif moment > at:
+        _put_off(attempt, moment)
+    elif _is_tail(attempt, at=at) and not schedule.tail_affordable(seen, prior=current_prior()):
+        _put_off_tail(attempt, at=at)
+    else:
+        return claimed
+    return []
+
+
+def _choose_many(seen: Pressure, *, at: datetime, gateway: gateways.Gateway) -> list[Attempt] | None:
+    """Lease those worth one list call together; None when no call is worth it now."""
+    free = Attempt.objects.watched().filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))
+    # Whoever was told nothing, or refused a call, waits for the moment that was set then.
+    ready = free.exclude(last_outcome=CannotTell.name, next_check_at__gt=at)
+    open_ones = list(ready.order_by("next_check_at")[:OPEN_SEEN])
+    looks = [watched_of(attempt) for attempt in open_ones]
     prior = current_prior()
-    owing = []
-    for attempt in nearest:
-        if attempt.last_asked_at and at - attempt.last_asked_at < timedelta(seconds=schedule.COOL_DOWN_S):
-            continue
-        owed = schedule.debt(watched_of(attempt), prior=prior, at=at.timestamp())
-        if owed > 0:
-            owing.append((-owed, attempt.pk))
-    return claim(at=at, limit=limit, ids=[pk for _owed, pk in sorted(owing)[:limit]])
+    places = schedule.pick(looks, prior=prior, pressure=seen, at=at.timestamp())
+    if places:
+        return claim(
+            at=at, limit=gateway.batch_max, ids=[open_ones[place].pk for place in places[: gateway.batch_max]]
+        )
+    # Nobody is worth a call alone or together: what was due waits for the moment that will be.
+    moment = schedule.next_call(looks, prior=prior, pressure=seen, at=at.timestamp())
+    later = (
+        max(at + timedelta(seconds=1), clock.from_epoch(moment))
+        if moment is not None
+        else at + timedelta(minutes=10)
+    )
+    due = [
+        attempt.pk
+        for attempt in open_ones
+        if attempt.next_check_at is not None and attempt.next_check_at <= at
+    ]
+    Attempt.objects.filter(pk__in=due, next_check_at__isnull=False).update(next_check_at=later)
+    return None
+
+
+def _is_tail(attempt: Attempt, *, at: datetime) -> bool:
+    return schedule.due_kind(watched_of(attempt), at=at.timestamp()) is Look.TAIL
 
 
 def _pool(attempts: Sequence[Attempt], *, at: datetime) -> Pool:
@@ -213,6 +246,20 @@ def _is_newcomer(payment: Payment) -> bool:
     return not Payment.objects.filter(principal=payment.principal, status=Status.COMPLETED).exists()
 
 
+def _who(attempts: Sequence[Attempt], pool: Pool) -> Asking:
+    """Return for whom a call about these attempts is made, and from which purse."""
+    first = attempts[0]
+    if len(attempts) == 1:
+        newcomer = _is_newcomer(first.payment)
+        return Asking(pool, (first,), first.payment, first.payment.principal, newcomer)
+    return Asking(
+        pool,
+        tuple(attempts),
+        newcomer=all(_is_newcomer(attempt.payment) for attempt in attempts),
+        one=lambda attempt: _who([attempt], _pool([attempt], at=clock.aligned())),
+    )
+
+
 def ask(
     attempts: Sequence[Attempt], *, pool: Pool, at: datetime, gateway: gateways.Gateway
 ) -> dict[int, Outcome]:
@@ -221,20 +268,16 @@ def ask(
     One call for many where the gateway allows it, else one. The call is reserved by the client's
     budget hook, which reads for whom it is made.
     """
-    first = attempts[0]
-    single = len(attempts) == 1
-    with budgeting.asking(
-        pool=pool,
-        attempts=attempts,
-        payment=first.payment if single else None,
-        principal=first.payment.principal if single else "",
-        newcomer=single and _is_newcomer(first.payment),
-    ):
+    who = _who(attempts, pool)
+    with budgeting.asking(who):
         answers = gateway.check([attempt.handle for attempt in attempts])
     outcomes: dict[int, Outcome] = {}
     for attempt in attempts:
         outcome = answers[attempt.handle]
         outcomes[attempt.pk] = outcome
+        if who.went and attempt.handle not in who.went:
+            _put_off(attempt, at)  # the list was closed and one single call went: this one's turn comes yet
+            continue
         take_answer(attempt, outcome, started_at=at, pool=pool, gateway=gateway)
     return outcomes
 
@@ -378,10 +421,13 @@ def _finish_watch(attempt: Attempt) -> None:
     )
 
 
-def _give_up_tail(attempt: Attempt) -> None:
-    """Let the tail check go where calls are dear; the statement import finds what it would have found."""
+def _put_off_tail(attempt: Attempt, *, at: datetime) -> None:
+    """Let the tail check wait for cheap calls, for a day; then the statement import must find its money."""
+    given_up = at > attempt.watch_until + TAIL_PATIENCE
     Attempt.objects.filter(pk=attempt.pk, lease_id=attempt.lease_id).update(
-        tail_done=True, next_check_at=None, leased_until=None
+        tail_done=given_up,
+        next_check_at=None if given_up else at + timedelta(minutes=10),
+        leased_until=None,
     )
 
 

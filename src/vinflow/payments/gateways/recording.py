@@ -17,7 +17,7 @@ from cryptography.fernet import Fernet, InvalidToken
 from django.conf import settings
 from django.db import transaction
 
-from vinflow.bakong import Call, Reason, Token
+from vinflow.bakong import Call, Operation, Reason, Token
 from vinflow.bakong import Exchange as Exchanged
 from vinflow.payments import budgeting, clock, conf
 from vinflow.payments.models import Credential, Exchange, TokenState
@@ -31,7 +31,13 @@ READABLE = {"found", "not_found", "failed", "static_qr", "account", "link", "hos
 
 def budget(call: Call[Any]) -> Exchange | None:
     """Reserve a call for the client; None refuses it. The row returned is the exchange's ticket."""
+    who: budgeting.Asking | None = budgeting.current_asking()
+    if who is not None and call.operation is Operation.CHECK_MD5:
+        who = who.alone(call.body["md5"])
+    if who is None:
+        return None
     return budgeting.reserve(
+        who=who,
         token=budgeting.token_id(conf.api_key()),
         operation=call.operation.value,
         request=request_of(call),
