@@ -61,6 +61,14 @@ def test_a_fault_is_met_before_the_token(ask: Any, bank: Sandbox) -> None:
     assert ask(CHECK, {}, token=None).status_code == 503
 
 
+def test_an_outage_of_everything_hits_unknown_paths_too(http: httpx2.Client, bank: Sandbox) -> None:
+    bank.fault(CHECK, "nginx", status=502)
+    bank.fault("*", "nginx", status=503)
+
+    assert http.post("/v1/request_token", json={}).status_code == 503
+    assert http.get("/favicon.ico").status_code == 404
+
+
 def test_the_edge_refuses_before_anything_else(ask: Any, http: httpx2.Client, bank: Sandbox) -> None:
     bank.switch(geo_block="nginx")
     nginx = ask("nothing", {}, token=None)

@@ -1,4 +1,4 @@
-"""The bank app in Chromium: pictures chosen, dropped, pasted, filmed; keys, countdown, no request elsewhere."""
+"""The bank app in Chromium: pictures chosen, dropped, pasted, filmed; keys, countdown, no stray request."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from PIL import Image
@@ -16,6 +16,7 @@ from vinflow import khqr
 from vinflow.sandbox import Sandbox, SandboxServer
 
 pytestmark = pytest.mark.browser
+AXE = Path(__file__).parents[1] / "storefront" / "vendor" / "axe.min.js"
 BILL = "TXN1A2B3C4D5E6F7G8H9J0K1L"
 
 
@@ -172,6 +173,33 @@ def test_no_page_scrolls_sideways(page: Page, bank: Sandbox, width: int, languag
                  "/phone/nothing"):  # fmt: skip
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(
+    browser: Browser, shop: tuple[Sandbox, SandboxServer], scheme: Literal["light", "dark"]
+) -> None:
+    bank, server = shop
+    bank.reset()
+    transfer = bank.pay(bank.qr("1.00"), delay_s=60)
+    bank.fault("*", "nginx", status=500)
+    amount, static = (bank.qr(text).replace(" ", "%20") for text in ("10.00", None))
+    # the checker is put into the page by hand, which the page's own policy would rightly refuse
+    context = browser.new_context(base_url=server.url, color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    found = []
+    for path in ("/phone", "/phone/activity", f"/phone?qr={amount}", f"/phone?qr={static}", "/phone/nothing",
+                 f"/phone/receipt/{transfer.hash}"):  # fmt: skip
+        page.goto(path)
+        page.evaluate("document.querySelectorAll('details').forEach((part) => (part.open = true))")
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        rules = ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]
+        report = page.evaluate("(rules) => axe.run(document, {runOnly: rules})", rules)
+        assert report["passes"]
+        found += [(path[:16], rule["id"], rule["nodes"][0]["target"]) for rule in report["violations"]]
+    context.close()
+
+    assert found == []
 
 
 def test_khmer_is_drawn_with_the_face_shipped_beside_the_page(page: Page) -> None:

@@ -116,6 +116,13 @@ def _introduce(bank: Sandbox, server: SandboxServer, *, control: bool, phone: bo
         lines.append(("Phone", f"{server.url}/phone"))
     if control:
         lines.append(("Control", f"{server.url}/_control/"))
+    if phone and server.host in ("0.0.0.0", "::"):  # noqa: S104 - compared, not bound
+        from vinflow.sandbox.tls import local_addresses
+
+        scheme = "https" if server.tls else "http"
+        lines += [
+            ("On the network", f"{scheme}://{text}:{server.port}/phone") for text in local_addresses()[:1]
+        ]
     if server.ca_path is not None:
         lines.append(("Trust", str(server.ca_path)))
     click.echo("SANDBOX: a stand-in for Bakong. No real money moves here.")

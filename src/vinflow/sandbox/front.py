@@ -17,7 +17,6 @@ from vinflow.sandbox.answers import (
     nginx_page,
 )
 from vinflow.sandbox.bank import Sandbox
-from vinflow.sandbox.faults import Fault
 from vinflow.sandbox.open_api import CALL_OF, Auth, Call
 from vinflow.sandbox.tokens import Claims
 
@@ -82,21 +81,18 @@ def _edge(sandbox: Sandbox, request: Request, call: Call | None, course: _Course
     agent = request.headers.get("user-agent", "").strip().lower()
     if switches.user_agent_filter and (not agent or agent.startswith(GENERIC_AGENTS)):
         return cloudfront_page(403)
-    if call is None:
-        return nginx_page(404)
-    fault = sandbox.strike(call.name)
+    # An outage hits whatever is asked for under the API, known or not.
+    fault = sandbox.strike(call.name if call else "") if call or request.path.startswith("/v1/") else None
     if fault is not None:
         course.fault = fault.style
-        return _struck(sandbox, request, call, course, fault)
+        return fault.answer(lambda: _inside(sandbox, request, call, course))
     return _inside(sandbox, request, call, course)
 
 
-def _struck(sandbox: Sandbox, request: Request, call: Call, course: _Course, fault: Fault) -> Answer:
-    return fault.answer(lambda: _inside(sandbox, request, call, course))
-
-
-def _inside(sandbox: Sandbox, request: Request, call: Call, course: _Course) -> Answer:
+def _inside(sandbox: Sandbox, request: Request, call: Call | None, course: _Course) -> Answer:
     switches = sandbox.switches
+    if call is None:
+        return nginx_page(404)
     if call.name == "check_transaction_by_md5_list" and switches.md5_list == "closed":
         return nginx_page(403)
     if request.method != "POST":

@@ -112,7 +112,7 @@ def framed(view: View, title: str, screen: str, *, aside: bool = True, name: str
 </head>
 <body>
 <a class="skip" href="#screen">{view.say("c.skip")}</a>
-<div class="banner" data-testid="sandbox-banner">{view.say("c.sandbox")}</div>
+<div class="banner" role="region" aria-label="{view.say("c.sandbox")}" data-testid="sandbox-banner">{view.say("c.sandbox")}</div>
 {_chips(view)}
 <div class="table">
 <div class="phone {e(name)}">
@@ -142,7 +142,7 @@ def _chips(view: View) -> str:
         names.append(say(view.language, RESULT_WORDS[view.result], seconds=view.delay_s))
     inner = "".join(f'<span class="chip">{view.say("sb.active", name=name)}</span>' for name in names)
     return (
-        f'<form class="chips" method="post" action="/phone/faults/clear" data-testid="phone-faults">{inner}'
+        f'<form class="chips" method="post" action="/phone/faults/clear" aria-label="{view.say("sb.faults")}" data-testid="phone-faults">{inner}'
         f'<input type="hidden" name="back" value="{e(view.path)}">'
         f'{secret_field(view)}<button class="small">{view.say("sb.clear")}</button></form>'
     )
@@ -180,7 +180,7 @@ def _controls(view: View) -> str:
 <button class="plain">{view.say("sb.apply")}</button>
 </fieldset>
 </form>
-<p><a href="/phone/activity">{view.say("sb.log")}</a></p>
+<p><a class="more" href="/phone/activity">{view.say("sb.log")}</a></p>
 </details>"""
 
 

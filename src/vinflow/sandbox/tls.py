@@ -5,9 +5,11 @@ Its key stays in a folder only its owner can read. Trust its certificate in a cl
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import ipaddress
 import os
+import socket
 import ssl
 import tempfile
 from pathlib import Path
@@ -18,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["Authority"]
+__all__ = ["Authority", "local_addresses"]
 
 LIFE = datetime.timedelta(days=365)
 SLACK = datetime.timedelta(days=1)  # a client whose clock is a little behind still finds it valid
@@ -33,6 +35,18 @@ def _now() -> datetime.datetime:
 def _write(path: Path, data: bytes, mode: int) -> None:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
         file.write(data)
+
+
+def local_addresses() -> list[str]:
+    """Return the addresses by which the network reaches this machine, the likeliest first; [] when alone."""
+    found: list[str] = []
+    with contextlib.suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # "Connecting" a datagram socket sends nothing: it only picks the address that would be used.
+        probe.connect(("192.0.2.1", 9))
+        found.append(str(probe.getsockname()[0]))
+    with contextlib.suppress(OSError):
+        found += [str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)]
+    return [text for text in dict.fromkeys(found) if not ipaddress.ip_address(text).is_loopback]
 
 
 class Authority:
@@ -103,7 +117,11 @@ class Authority:
         names += [x509.IPAddress(ipaddress.ip_address(text)) for text in ("127.0.0.1", "::1")]
         try:
             address = ipaddress.ip_address(host)
-            if not address.is_unspecified:
+            if (
+                address.is_unspecified
+            ):  # every address of this machine: a phone on the network uses one of them
+                names += [x509.IPAddress(ipaddress.ip_address(text)) for text in local_addresses()]
+            else:
                 names.append(x509.IPAddress(address))
         except ValueError:
             names.append(x509.DNSName(host))
