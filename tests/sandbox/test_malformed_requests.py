@@ -194,6 +194,7 @@ def exchange(server: SandboxServer, raw: bytes, *, finish: bool = True) -> bytes
         (b"POST /v1/renew_token HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", b"400"),
         (b"POST /v1/renew_token HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 2\r\n\r\n", b"400"),
         (b"POST /v1/renew_token HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999\r\n\r\n", b"413"),
+        (b"POST /phone/read HTTP/1.1\r\nHost: x\r\nContent-Length: 200000000\r\n\r\n", b"413"),
         (b"POST /v1/renew_token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", b"400"),
         (b"POST /v1/renew_token HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"400"),
         (b"POST /v1/renew_token HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", b"431"),

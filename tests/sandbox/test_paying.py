@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vinflow.money import Currency
+from vinflow.money import Currency, Money
 from vinflow.sandbox import Clock, Sandbox
 from vinflow.sandbox.bank import PHONE_ACCOUNT
 from vinflow.sandbox.errors import (
@@ -52,6 +52,8 @@ def test_a_transfer_is_invisible_until_it_is_acknowledged(ask: Any, bank: Sandbo
         ({"amount": "1.01"}, "amount", 1.01),
         ({"amount": Decimal("0.1") + Decimal("0.2")}, "amount", 0.3),
         ({"currency": "KHR", "amount": 4100}, "currency", "KHR"),
+        ({"amount": Money(4100, Currency.KHR)}, "currency", "KHR"),
+        ({"amount": Money(4100, Currency.USD)}, "amount", 41),
         ({"receiver": "bridge_account@devb"}, "toAccountId", "bridge_account@devb"),
         ({"payer": "aclb_wallet@aclb"}, "fromAccountId", "aclb_wallet@aclb"),
         ({"external_ref": None}, "externalRef", None),

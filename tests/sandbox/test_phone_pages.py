@@ -200,6 +200,13 @@ def test_each_refusal_says_its_sentence_and_moves_no_money(
     assert balances(bank) == before
 
 
+def test_a_picture_over_ten_megabytes_is_told_so_and_kept_nowhere(http: httpx2.Client, bank: Sandbox) -> None:
+    small = show(http, picture(bank.qr("1.00")) + b"\0" * (10 * 1024 * 1024))
+    large = show(http, b"\0" * 20_000_000)
+
+    assert (error_of(small), error_of(large)) == ("e_file", "e_file")
+
+
 def test_too_little_money_is_refused_on_the_same_page(http: httpx2.Client, bank: Sandbox) -> None:
     page = press_pay(http, show(http, picture(bank.qr("500.01"))))
 

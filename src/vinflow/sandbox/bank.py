@@ -145,7 +145,7 @@ class Sandbox(Keys, Registry, Mischief, Journal):
         self,
         qr: str,
         *,
-        amount: Decimal | str | int | None = None,
+        amount: Money | Decimal | str | int | None = None,
         currency: str | None = None,
         receiver: str | None = None,
         payer: str = PAYER,
@@ -226,8 +226,11 @@ class Sandbox(Keys, Registry, Mischief, Journal):
             return rows[0]
 
     def _what_is_paid(
-        self, read: Individual | MerchantQr, amount: Decimal | str | int | None, currency: str | None
+        self, read: Individual | MerchantQr, amount: Money | Decimal | str | int | None, currency: str | None
     ) -> tuple[Decimal, str]:
+        if isinstance(amount, Money):
+            currency = currency or amount.currency.value
+            amount = amount.plain
         unit = currency or read.currency.value
         if unit not in ("USD", "KHR"):
             raise AmountNeeded(f"{unit!r} is neither USD nor KHR")

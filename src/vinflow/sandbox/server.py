@@ -28,7 +28,9 @@ from vinflow.sandbox.site import Site
 __all__ = ["SandboxServer", "is_loopback"]
 
 BODY_MAX = 1_048_576
+PICTURE_PATH = "/phone/read"
 PICTURE_MAX = 11_000_000  # ten megabytes of picture and the form around it
+UPLOAD_MAX = 100_000_000
 HEAD_MAX = 32_768
 IDLE_S = 75.0
 HANG_S = 3600.0
@@ -229,8 +231,10 @@ class _Conversation:
             return None
         target = event.target.decode("latin-1")
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
-        most = PICTURE_MAX if target.split("?", 1)[0] == "/phone/read" else BODY_MAX
-        if headers.get("content-length", "0").isdigit() and int(headers.get("content-length", "0")) > most:
+        picture = target.split("?", 1)[0] == PICTURE_PATH
+        most, end = (PICTURE_MAX, UPLOAD_MAX) if picture else (BODY_MAX, BODY_MAX)
+        promised = headers.get("content-length", "0")
+        if promised.isdigit() and int(promised) > end:
             raise _TooLong
         parts: list[bytes] = []
         size = 0
@@ -239,9 +243,14 @@ class _Conversation:
             if not isinstance(part, h11.Data):
                 break
             size += len(part.data)
-            if size > most:
+            if size > end:
                 raise _TooLong
-            parts.append(bytes(part.data))
+            if size <= most:
+                parts.append(bytes(part.data))
+            else:
+                # A browser in the middle of its upload hears no answer: let it finish, keep nothing, and let
+                # the page say that the picture is too large.
+                parts.clear()
         if not isinstance(part, h11.EndOfMessage):
             return None
         scheme = "https" if self.server.tls else "http"
