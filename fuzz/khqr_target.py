@@ -24,6 +24,7 @@ with atheris.instrument_imports(include=["vinflow.khqr"]):
         md5,
         read_emv,
         read_fields,
+        shortcut,
         verifier,
         verify,
     )
@@ -97,7 +98,7 @@ def read(text: str) -> None:
 def write(payload: Individual | Merchant) -> None:
     """Write a payload: refused, or both roads agree and the text reads back as the same payload."""
     try:
-        short = encoder._at_once(payload)
+        short = shortcut.at_once(payload)
     except (AttributeError, IndexError, TypeError, UnicodeEncodeError):
         short = None
     try:

@@ -129,7 +129,7 @@ def test_a_word_mark_of_another_kind_is_refused(static_text, mark):
 
 
 def test_a_card_is_drawn_only_of_a_clean_khqr(static_text):
-    for text in ("", "hello", static_text[:-1], None, 5):
+    for text in ("", "hello", static_text[:-1], None, 5, []):
         with pytest.raises(KHQRError):
             card_svg(text)
         with pytest.raises(KHQRError):

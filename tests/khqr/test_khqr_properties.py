@@ -22,7 +22,8 @@ from vinflow.khqr import (
     verify,
 )
 from vinflow.khqr.batch import answer, answer_line
-from vinflow.khqr.encoder import _at_once, _step_by_step
+from vinflow.khqr.encoder import _step_by_step
+from vinflow.khqr.shortcut import at_once
 from vinflow.money import Currency
 
 NOW_MS = 1735689600000
@@ -42,7 +43,7 @@ def test_what_is_written_reads_back_as_the_same_payload(payload):
 @many
 def test_both_roads_of_the_encoder_agree(payload):
     try:
-        short = _at_once(payload)
+        short = at_once(payload)
     except (TypeError, IndexError):
         short = None
 

@@ -100,8 +100,12 @@ def test_what_no_qr_can_hold_is_refused():
         svg("")
     with pytest.raises(KHQRError):
         svg("\ud800")
-    with pytest.raises(KHQRError):
-        png(5)
+    for value in (5, None, [], b"1", {}):
+        for draw in (png, svg, modules):
+            with pytest.raises(KHQRError):
+                draw(value)
+    with pytest.raises(ValueError, match="level"):
+        svg("1", level="X")
     for scale in (0, 65, 2.5, True):
         with pytest.raises(ValueError, match="scale"):
             png("1", scale=scale)

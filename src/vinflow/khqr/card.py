@@ -48,7 +48,6 @@ SIGNS = {
 }
 
 
-@lru_cache(maxsize=256)
 def card_svg(
     text: str,
     *,
@@ -66,6 +65,12 @@ def card_svg(
     label: the accessible name; without it "KHQR", the name and the amount.
     Raises as decode() for a text that is no clean KHQR, UnknownValue for another kind of picture.
     """
+    decode(text)  # refuses what cannot be looked up below
+    return _svg(text, wordmark, disc, label, css_class)
+
+
+@lru_cache(maxsize=256)
+def _svg(text: str, wordmark: bytes | None, disc: bool, label: str | None, css_class: str | None) -> str:
     payload = decode(text)
     height, body = _card(text, payload, wordmark, disc)
     name = label or _label(payload)
@@ -95,6 +100,7 @@ def card_png(
     """
     if type(scale) is not int or not 1 <= scale <= 8:
         raise ValueError(f"scale is a whole number from 1 to 8, not {scale!r}")
+    decode(text)  # refuses what cannot be looked up below
     return _drawn(text, scale, tuple(footer), wordmark, disc, margin)
 
 

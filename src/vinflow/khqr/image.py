@@ -29,18 +29,25 @@ SEGNO_MODES = {NUMERIC: 1, ALPHANUMERIC: 2, BYTE: 4}
 Matrix = tuple[bytes, ...]  # rows of 0 (white) and 1 (black), without quiet zone
 
 
-# 45 ms of work for each text, 6 kB of memory for each entry: a page that is asked for again, and
-# the card and the saved picture of the same payment, draw it once.
-@lru_cache(maxsize=512)
 def matrix(text: str, level: Level = "H") -> Matrix:
     """Return the modules of a QR as rows of bytes, 1 for black, without the quiet zone.
 
-    Raises NotText for what is no text, BrokenText when no QR of that level can hold it.
+    Raises NotText for what is no text, BrokenText when no QR of that level can hold it, ValueError
+    for another level.
     """
-    import segno  # here, so that the codec alone needs nothing but the standard library
-
     if not isinstance(text, str):
         raise NotText(f"text wanted, not {type(text).__name__}")
+    if level not in ("L", "M", "Q", "H"):
+        raise ValueError(f"a level is L, M, Q or H, not {level!r}")
+    return _drawn(text, level)
+
+
+# 45 ms of work for each text, 6 kB of memory for each entry: a page that is asked for again, and
+# the card and the saved picture of the same payment, draw it once.
+@lru_cache(maxsize=512)
+def _drawn(text: str, level: Level) -> Matrix:
+    import segno  # here, so that the codec alone needs nothing but the standard library
+
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -92,7 +99,6 @@ def _runs(row: bytes) -> list[tuple[int, int]]:
     return found
 
 
-@lru_cache(maxsize=512)
 def svg(text: str, *, level: Level = "H", title: str | None = None, css_class: str | None = None) -> str:
     """Return the QR of a text as an <svg> element to stand inside a page.
 
@@ -101,6 +107,12 @@ def svg(text: str, *, level: Level = "H", title: str | None = None, css_class: s
     a title the page must name it, or hide it from readers).
     Raises NotText, BrokenText as matrix().
     """
+    matrix(text, level)  # refuses what cannot be looked up below
+    return _svg(text, level, title, css_class)
+
+
+@lru_cache(maxsize=512)
+def _svg(text: str, level: Level, title: str | None, css_class: str | None) -> str:
     rows = matrix(text, level)
     side = len(rows) + 2 * QUIET_ZONE
     attributes = f" class={quoteattr(css_class)}" if css_class else ""
@@ -113,7 +125,6 @@ def svg(text: str, *, level: Level = "H", title: str | None = None, css_class: s
     )
 
 
-@lru_cache(maxsize=64)
 def png(text: str, *, level: Level = "H", scale: int = 8) -> bytes:
     """Return the QR of a text as a PNG file, black on white, quiet zone of 4 modules inside.
 
@@ -122,13 +133,14 @@ def png(text: str, *, level: Level = "H", scale: int = 8) -> bytes:
     """
     if type(scale) is not int or not 1 <= scale <= 64:
         raise ValueError(f"scale is a whole number of pixels from 1 to 64, not {scale!r}")
+    matrix(text, level)  # refuses what cannot be looked up below
+    return _png(text, level, scale)
+
+
+@lru_cache(maxsize=64)
+def _png(text: str, level: Level, scale: int) -> bytes:
     rows = matrix(text, level)
     out = io.BytesIO()
-    _write_png(rows, scale, out)
-    return out.getvalue()
-
-
-def _write_png(rows: Matrix, scale: int, out: io.BytesIO) -> None:
     side = (len(rows) + 2 * QUIET_ZONE) * scale
 
     def chunk(kind: bytes, data: bytes) -> None:
@@ -146,6 +158,7 @@ def _write_png(rows: Matrix, scale: int, out: io.BytesIO) -> None:
     chunk(b"IHDR", struct.pack(">IIBBBBB", side, side, 1, 0, 0, 0, 0))  # one bit a pixel, grey
     chunk(b"IDAT", zlib.compress(b"".join(lines), 9))
     chunk(b"IEND", b"")
+    return out.getvalue()
 
 
 def _bits(pixels: bytes) -> bytes:

@@ -1,4 +1,5 @@
-"""The field table of KHQR: where each field stands, how long it may be, which code names its faults.
+"""The field table of KHQR: where each field stands, how long it may be, which code names its faults,
+and which letters it may hold.
 
 Lengths are in UTF-16 code units, as the official SDK counts them. Source: NBC, KHQR content
 guideline; the codes from npm bakong-khqr 1.0.20.
@@ -6,9 +7,22 @@ guideline; the codes from npm bakong-khqr 1.0.20.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-__all__ = ["FIELDS", "TEMPLATES", "UNITS_MAX", "Field"]
+__all__ = [
+    "ACCOUNT",
+    "CATEGORY",
+    "CONTROL",
+    "DOLLARS",
+    "FIELDS",
+    "RIEL",
+    "TEMPLATES",
+    "TIME_MAX",
+    "TIME_MIN",
+    "UNITS_MAX",
+    "Field",
+]
 
 UNITS_MAX = 99  # any value, templates included: a length has two digits
 
@@ -61,3 +75,15 @@ FIELDS: tuple[Field, ...] = (
     Field("99.01", "expiration_timestamp", "Expires", 13, 49, 45),
     Field("63", "crc", "Checksum", 4, 22, 24),
 )
+
+# What the fields may hold, beyond their length.
+
+# One @, text on both sides, no blanks and no second @: "a b@c", "a@b@c" and "@" are no accounts.
+ACCOUNT = re.compile(r"[^@\s]+@[^@\s]+")
+# What tag 54 may hold once settled; [0-9], for \d would admit the digits of other scripts.
+DOLLARS = re.compile(r"(?:[1-9][0-9]{0,12}|(?:0|[1-9][0-9]{0,9})\.[0-9]{2})")
+RIEL = re.compile(r"[1-9][0-9]{0,12}")
+CATEGORY = re.compile(r"[0-9]{1,4}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+TIME_MIN, TIME_MAX = 10**12, 10**13 - 1  # 13 digits of milliseconds: 2001-09-09 to 2286-11-20

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .codes import CODES, KHQR_INVALID
-from .encoder import ACCOUNT, CONTROL
 from .errors import (
     BrokenText,
     FieldTooLong,
@@ -22,6 +21,7 @@ from .errors import (
     UnknownValue,
     WrongChecksum,
 )
+from .tags import ACCOUNT, CONTROL
 from .tlv import HEADERS, fields_of, in_units
 
 __all__ = ["Verdict", "verify"]
