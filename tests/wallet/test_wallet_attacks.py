@@ -522,6 +522,11 @@ def insert_a_block(b: Books) -> None:
     )
 
 
+def mint(b: Books) -> None:
+    with transaction.atomic():
+        run([new_entry(), *pair(b), seal()])
+
+
 def own_a_wallet_of_another(b: Books) -> None:
     run(
         [
@@ -616,6 +621,7 @@ FOUND: dict[str, tuple[tuple[str, ...], Callable[[Books], None], str]] = {
         drop_a_foreign_key,
         "wallet_journalentry.seal_id is missing",
     ),
+    "write a whole balanced entry past Python": (BOTH, mint, "its hash is not that of what it says"),
     "insert a block of one's own": (BOTH, insert_a_block, "does not continue the block before it"),
     "open a wallet in another user's name": (BOTH, own_a_wallet_of_another, "and owned by"),
     "defer a line's foreign key": (POSTGRES, defer_a_key, "checked too late"),
