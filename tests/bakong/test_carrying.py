@@ -15,7 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from vinflow.bakong import CannotTell, Exchange, NotFound, Reason, carrying
+from vinflow.bakong import CannotTell, Exchange, NotFound, Reason, carrying, core
 
 from .conftest import NOT_FOUND, Make, envelope, transaction
 
@@ -114,9 +114,7 @@ def with_length(body: bytes, head: bytes = HEAD) -> bytes:
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let connecting take half a second at most, so that the whole time is short too."""
     monkeypatch.setattr(carrying, "CONNECT_S", 0.2)
-    from vinflow.bakong import driving
-
-    monkeypatch.setattr(driving, "CONNECT_S", 0.2)
+    monkeypatch.setattr(core, "CONNECT_S", 0.2)
 
 
 def test_a_whole_answer_is_read(make: Make, peer: Any) -> None:

@@ -226,6 +226,33 @@ def test_a_secret_that_is_echoed_is_found_in_no_outcome_exchange_log_or_text(
         assert secret.lower() not in text.lower()
 
 
+def test_what_a_renewal_gives_is_not_kept_even_when_it_is_no_token(make: Make) -> None:
+    told: list[Exchange] = []
+    given = {"token": "opaque-secret-of-a-gateway", "note": "x"}
+    client = make(
+        Desk(answer(UNAUTHORIZED, 401), envelope(0, None, "", given)),
+        token=OLD,
+        email=EMAIL,
+        on_exchange=told.append,
+    )
+
+    outcome = client.check_md5(MD5)
+
+    assert outcome.reason is Reason.AUTH
+    assert told[1].outcome == "cannot_tell"
+    assert "opaque-secret" not in everything(told[1]) + everything(outcome)
+
+
+def test_a_renewal_is_told_as_a_token(make: Make) -> None:
+    told: list[Exchange] = []
+    desk = Desk(answer(UNAUTHORIZED, 401), envelope(0, None, "", {"token": NEW}), NOT_FOUND)
+
+    make(desk, token=OLD, email=EMAIL, on_exchange=told.append).check_md5(MD5)
+
+    assert [exchange.outcome for exchange in told] == ["cannot_tell", "token", "not_found"]
+    assert told[1].request == {"email": "[redacted]"}
+
+
 def test_a_short_word_used_as_a_token_does_not_spoil_the_answers(make: Make) -> None:
     outcome = make(Desk(envelope(0, None, "", transaction())), token="test").check_md5(MD5)
 

@@ -357,3 +357,15 @@ def test_exchanges_of_the_dialect_have_names_of_their_own(make: Make) -> None:
     ]
     assert told[0].request["amount"] == "10.50"
     assert told[0].path == "/v1/generate_deeplink_by_qr"
+
+
+@pytest.mark.parametrize("unknown", [answer(None, 404), answer(MISSING, 404), answer(UNAUTHORIZED, 401)])
+def test_a_gateway_is_reachable_whichever_way_it_answers_without_a_token(make: Make, unknown: Any) -> None:
+    client, desk = gateway(make, unknown, None)
+
+    found = client.diagnose()
+
+    assert found.reachable
+    assert found.token_accepted
+    assert desk.tokens()[0] is None
+    assert found.metered_calls == 1

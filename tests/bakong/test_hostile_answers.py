@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import httpx2
+
 from vinflow.bakong.batches import read_list
 from vinflow.bakong.endpoints import read_account, read_link, read_token
 from vinflow.bakong.hosted import read_paid, read_qr
@@ -16,7 +18,7 @@ from vinflow.bakong.tokens import Token
 from vinflow.bakong.wire import Reply
 from vinflow.money import Currency, Money
 
-from .conftest import HASH, NOT_FOUND, envelope, transaction
+from .conftest import HASH, NOT_FOUND, Make, envelope, transaction
 
 COUNT = 5000
 SEED = 20261124
@@ -152,3 +154,21 @@ def test_five_thousand_hostile_answers_are_neither_found_nor_not_found() -> None
         seen.add(spoiler.__name__)
 
     assert len(seen) == len(SPOILERS)
+
+
+def test_the_same_answers_tell_neither_driver_anything(make: Make) -> None:
+    rng = random.Random(SEED + 1)
+    bodies = [json.dumps(value).encode() for value in whole_answers()]
+
+    def hostile(request: httpx2.Request) -> httpx2.Response:
+        status, body = SPOILERS[rng.randrange(len(SPOILERS))](rng, rng.choice(bodies))
+        headers = {"Date": "garbage", "Retry-After": "garbage", "Content-Type": "text/html"}
+        return httpx2.Response(status, content=body, headers=headers)
+
+    client, gateway = make(hostile), make(hostile, hosted=True, merchant_id="0" * 32)
+
+    for _ in range(500):
+        outcomes = [client.check_md5("a" * 32), client.check_hash(HASH), gateway.check(HASH)]
+        outcomes += client.check_md5_many(["a" * 32, "b" * 32]).values()
+        outcomes += client.check_hash_many([HASH]).values()
+        assert {type(outcome) for outcome in outcomes} == {CannotTell}

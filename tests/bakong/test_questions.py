@@ -343,6 +343,13 @@ def test_what_bakong_answers_without_a_token_is_asked_without_one(make: Make) ->
     assert desk.tokens() == [None]
 
 
+def test_an_email_alone_does_not_make_an_account_check_wait_for_a_token(make: Make) -> None:
+    desk = Desk(envelope(0, None, "Account ID exists"))
+
+    assert make(desk, token=None, email="dev@shop.example").account_exists("dave@devb")
+    assert desk.paths == ["check_bakong_account"]
+
+
 def test_renewing_without_an_email_is_a_mistake(make: Make) -> None:
     with pytest.raises(NotConfigured) as fault:
         make(Desk(FOUND)).renew()

@@ -11,7 +11,7 @@ All four take:
     budget: asked with the Call before every request. None from it refuses: CannotTell(BUDGET), and nothing
         is sent; anything else becomes Exchange.ticket. Without a budget nothing is counted.
     on_exchange: told of every request that was sent, with its Exchange. What it raises is not caught.
-    transport: an httpx2 transport, instead of sockets. Then the Options of driving.py.
+    transport: an httpx2 transport, instead of sockets. Then the Options of core.py.
 
 All look-ups return one of the five outcomes of results.py and raise BakongError for a caller's mistake
 only, before anything is sent.
@@ -27,8 +27,9 @@ import httpx2
 from vinflow.money import Money
 
 from . import diagnosis, endpoints, hosted, lists
+from .core import PRODUCTION_URL, Options
 from .diagnosis import Diagnosis
-from .driving import PRODUCTION_URL, AsyncBudget, AsyncHook, Asynchronous, Blocking, Budget, Hook, Options
+from .driving import AsyncBudget, AsyncHook, Asynchronous, Blocking, Budget, Hook
 from .endpoints import SourceInfo
 from .results import Account, CannotTell, HostedQr, Link, Outcome, TokenInfo
 from .tokens import Token

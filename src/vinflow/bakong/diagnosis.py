@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from .batches import Batch
 from .endpoints import account_exists, account_of, check_hash_list, check_md5_list, one
 from .hosted import check as hosted_check
+from .hosted import read_paid
 from .keyring import Keyring, proves
 from .reading import read_check
 from .results import Account, AccountState, CannotTell, Found, NotFound, Outcome, Reason, TokenInfo
@@ -55,9 +57,9 @@ class Diagnosis:
     name = "diagnosis"
 
 
-def door(operation: Operation, body: object, keyring: Keyring) -> Flow[Diagnosis]:
+def door(knock: Call[Outcome], keyring: Keyring) -> Flow[Diagnosis]:
     """Knock without the token: it costs nothing, and 401 is the answer of an open door."""
-    answer: Outcome = yield Call(operation, body, read_check, Auth.NONE)
+    answer: Outcome = yield knock
     said = answer if isinstance(answer, CannotTell) else None
     open_door = said is None or said.reason in (Reason.AUTH, Reason.QUOTA)
     found = Diagnosis(
@@ -98,7 +100,7 @@ def diagnose(account: str | None, keyring: Keyring) -> Flow[Diagnosis]:
 
 def steps(account: str | None, keyring: Keyring) -> Flow[Diagnosis]:
     """The steps of the module's docstring."""
-    found = yield from door(Operation.CHECK_MD5, {"md5": NOBODYS_MD5}, keyring)
+    found = yield from door(Call(Operation.CHECK_MD5, {"md5": NOBODYS_MD5}, read_check, Auth.NONE), keyring)
     if not found.reachable:
         return found
     if found.token is None and keyring.email is None:
@@ -151,7 +153,15 @@ def is_open(answer: Batch | CannotTell) -> bool | None:
 
 def diagnose_hosted(keyring: Keyring) -> Flow[Diagnosis]:
     """Return a flow to what is wrong, for the guide's dialect: the door, and one check with the token."""
-    found = yield from door(Operation.HOSTED_CHECK, {"hash": NOBODYS_HASH}, keyring)
+    found = yield from door(
+        Call(
+            Operation.HOSTED_CHECK,
+            {"hash": NOBODYS_HASH},
+            partial(read_paid, digest=NOBODYS_HASH),
+            Auth.NONE,
+        ),
+        keyring,
+    )
     if not found.reachable or (found.token is None and keyring.email is None):
         return found
     answer: Outcome = yield from hosted_check(NOBODYS_HASH)

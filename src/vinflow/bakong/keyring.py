@@ -108,10 +108,10 @@ class Keyring:
     def _ask(self, call: Call[Any]) -> Script[Any]:
         """Return what the answer to a call means, the token renewed around it where it must be."""
         token = yield from self.load()
-        if token is None and self.email is None:
-            if call.auth is Auth.NEEDED:
-                raise NotConfigured("token", "no token, and no e-mail to get one by")
+        if token is None and call.auth is Auth.WELCOME:
             return (yield Send(call, None))
+        if token is None and self.email is None:
+            raise NotConfigured("token", "no token, and no e-mail to get one by")
         left_s = token.seconds_left(self.clock()) if token is not None else 0.0
         if self.email is not None and left_s is not None and left_s <= RENEW_AHEAD_S:
             # While the old one lives, whoever finds the lock taken simply goes on with it.

@@ -17,10 +17,16 @@ SECRET_LENGTH_MIN = 16  # "test" is no secret, and taking it out everywhere woul
 JWT = re.compile(rb"eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*")
 
 
+# What a renewal gives, also when it is no JWT and so no token to us.
+TOKEN_FIELD = re.compile(rb'("token"\s*:\s*)"(?:[^"\\]|\\.)*"')
+
+
 def clean_answer(body: bytes, token: Token | None, email: str | None) -> bytes:
     """Return the body of an answer without tokens and without the e-mail, however they were echoed."""
     if token is not None and len(token.value) >= SECRET_LENGTH_MIN:
         body = body.replace(token.value.encode(), GONE.encode())
+    if b'"token"' in body:
+        body = TOKEN_FIELD.sub(rb'\1"' + GONE.encode() + b'"', body)
     if b"eyJ" in body:
         body = JWT.sub(GONE.encode(), body)
     if email is not None and (found := email_pattern(email)).search(body):

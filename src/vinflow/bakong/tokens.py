@@ -36,6 +36,8 @@ class Token:
     issued_at: datetime | None = None
     expires_at: datetime | None = None
 
+    name = "token"  # as an outcome
+
     @classmethod
     def parse(cls, text: str) -> Self:
         """Return the token in a text; a leading "Bearer " is dropped.
