@@ -2,7 +2,7 @@
 """Makes `.venv` with what the other targets need, and looks for the programs the tests drive.
 
     python3 scripts/setup.py runtime   the site, the command, the stand-in (make demo)
-    python3 scripts/setup.py dev       the same, the tools, Chromium, Khmer fonts, PostgreSQL, Node (make setup)
+    python3 scripts/setup.py dev       the same, the tools, Chromium, fonts, PostgreSQL, Node (make setup)
 
 Standard library only: it runs before anything is installed. A stamp inside `.venv` remembers what was
 installed from which files, so that a second run looks at a handful of files and returns.
@@ -50,7 +50,7 @@ def main() -> None:
         STAMP.write_text(json.dumps(wanted), "utf-8")
     if profile == "dev" and sys.argv[1] == "dev":
         install_programs()
-        # Two clients that nobody here wrote, for the tests of the stand-in; the script looks at its own stamp.
+        # Two clients that nobody here wrote, for the tests of the stand-in; the script has its own stamp.
         run(["sh", "scripts/third_party.sh"])
 
 
