@@ -4,8 +4,8 @@
     batch   reading an answer about 50 QRs over reading an answer about one: at most 25 times
     pool    100 async checks at once: as many connections as the one pool holds, no more
 
-Run: python bench/client.py            prints a table; exit code 1 when a bound is broken
-     python bench/client.py --json     one JSON object
+Run: python -m bench.client            prints a table; exit code 1 when a bound is broken
+     python -m bench.client --json     one JSON object
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import re
 import socket
@@ -9,13 +10,15 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
 
-from vinflow.bakong import CannotTell, Exchange, NotFound, Reason, carrying, core
+from vinflow.bakong import AsyncClient, CannotTell, Client, Exchange, NotFound, Reason, carrying, core
+from vinflow.sandbox import Sandbox, SandboxServer, Switches
 
 from .conftest import NOT_FOUND, Make, envelope, transaction
 
@@ -311,25 +314,49 @@ def test_the_environments_proxy_and_netrc_are_not_asked(
     assert b"authorization: bearer" in server.requests[0].lower()
 
 
-def test_a_connection_is_used_again(make: Make) -> None:
-    from vinflow.sandbox import Sandbox, SandboxServer
-
+@pytest.fixture
+def counted() -> Iterator[tuple[str, str, list[object]]]:
+    """A stand-in: its address, its token, and every connection that was opened to it."""
     opened: list[object] = []
-    with SandboxServer(Sandbox(seed=1)) as server:
-        talk = server._connected
 
-        async def connected(reader: Any, writer: Any) -> None:
+    class Counting(SandboxServer):
+        async def _connected(self, reader: Any, writer: Any) -> None:
             opened.append(writer)
-            await talk(reader, writer)
+            await super()._connected(reader, writer)
 
-        server._connected = connected  # type: ignore[method-assign]
-        server.stop()
-        server.start()
-        client = make(base_url=server.url, token=server.sandbox.token)
-        outcomes = [client.check_md5(MD5) for _ in range(5)]
+    sandbox = Sandbox(seed=1, settings=Switches().change(quota=None))
+    with Counting(sandbox) as server:
+        yield server.url, sandbox.token, opened
+
+
+def test_a_connection_is_used_again(make: Make, counted: tuple[str, str, list[object]]) -> None:
+    url, token, opened = counted
+    client = make(base_url=url, token=token)
+
+    outcomes = [client.check_md5(MD5) for _ in range(5)]
 
     assert all(isinstance(outcome, NotFound) for outcome in outcomes)
     assert len(opened) == 1
+
+
+async def test_a_hundred_tasks_share_one_pool(counted: tuple[str, str, list[object]]) -> None:
+    url, token, opened = counted
+
+    async with AsyncClient(url, token) as client:
+        outcomes = await asyncio.gather(*(client.check_md5(MD5) for _ in range(100)))
+
+    assert all(isinstance(outcome, NotFound) for outcome in outcomes)
+    assert 1 < len(opened) <= carrying.CONNECTIONS_MAX
+
+
+def test_threads_share_one_pool(counted: tuple[str, str, list[object]]) -> None:
+    url, token, opened = counted
+
+    with Client(url, token) as client, ThreadPoolExecutor(30) as threads:
+        outcomes = list(threads.map(lambda _: client.check_md5(MD5), range(100)))
+
+    assert all(isinstance(outcome, NotFound) for outcome in outcomes)
+    assert len(opened) <= carrying.CONNECTIONS_MAX
 
 
 @pytest.mark.parametrize(
