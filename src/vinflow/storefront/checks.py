@@ -47,7 +47,7 @@ CONTRAST_MIN = 4.5
 
 
 def _brand_problems() -> list[CheckMessage]:
-    """Refuse colours of VINFLOW_BRAND_CSS that cannot be read; a sheet that is no file of ours is not judged."""
+    """Refuse colours of VINFLOW_BRAND_CSS that cannot be read; a sheet elsewhere is not judged."""
     name = conf.brand_css().removeprefix(settings.STATIC_URL or "/static/")
     path = finders.find(name) if name else None
     if not path:

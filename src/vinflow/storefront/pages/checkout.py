@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime
 from functools import wraps
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
@@ -90,6 +90,7 @@ def owned(view: View) -> View:
             if wants_json(request):
                 return JsonResponse({"error": "not_found"}, status=404, headers={"Cache-Control": "no-store"})
             return not_found(request)
+        payment.user = cast("Any", request.user)  # the same row, already read
         return view(request, payment, **rest)
 
     return guarded
