@@ -1,0 +1,337 @@
+"""The review desk: each odd transfer has one item, and people decide by the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from vinflow.money import Currency, Money
+from vinflow.payments import clock, conf, law, queries
+from vinflow.payments.claiming import claim
+from vinflow.payments.errors import LawBroken, ReviewRefused
+from vinflow.payments.models import Payment, PaymentSettings, ReviewItem, Transfer
+from vinflow.payments.opening import open_payment, renew_qr
+from vinflow.payments.reviewing import approve, propose
+from vinflow.payments.testing import allow_flush
+from vinflow.sandbox import Sandbox
+from vinflow.wallet.models import JournalLine
+from vinflow.wallet.queries import balances
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
+
+Watch = Callable[[float], None]
+Later = Callable[[float], datetime]
+
+
+@pytest.fixture
+def staff(django_user_model: Any) -> tuple[Any, Any]:
+    """Two members of staff."""
+    return (
+        django_user_model.objects.create_user("dara", is_staff=True),
+        django_user_model.objects.create_user("sophea", is_staff=True),
+    )
+
+
+@pytest.fixture
+def odd(bank: Sandbox, opened: Payment, later: Later, watch: Watch) -> Callable[..., ReviewItem]:
+    """odd(amount=..., ...) pays the open payment in an odd way and returns its review item."""
+
+    def pay(**how: Any) -> ReviewItem:
+        later(20)
+        bank.pay(opened.attempts.get().qr_string, **how)
+        watch(150)
+        return ReviewItem.objects.get()
+
+    return pay
+
+
+def held(user: Any) -> Money:
+    """Return the dollars in a user's wallet."""
+    return balances(user, conf.environment())[0]
+
+
+def test_crediting_gives_what_came_and_completes_the_payment(
+    odd: Any, opened: Payment, payer: Any, staff: Any
+) -> None:
+    item = odd(amount="1.50")
+
+    decided = propose(item=item, decision="credited", by=staff[0], why="the payer rounded up", at=clock.now())
+
+    opened.refresh_from_db()
+    assert (decided.decision, decided.decided_by, decided.why) == (
+        "credited", staff[0], "the payer rounded up",
+    )  # fmt: skip
+    assert (opened.status, held(payer)) == ("completed", Money(150, Currency.USD))
+    assert law.check(conf.environment()) == []
+
+
+def test_riel_that_came_for_dollars_are_credited_as_riel(
+    odd: Any, opened: Payment, payer: Any, staff: Any
+) -> None:
+    item = odd(currency="KHR", amount="4000")
+
+    propose(item=item, decision="credited", by=staff[0], why="paid in riel", at=clock.now())
+
+    assert balances(payer, conf.environment()) == [Money(0, Currency.USD), Money(4000, Currency.KHR)]
+    assert law.check(conf.environment()) == []
+
+
+def test_sending_back_takes_the_money_out_of_suspense(
+    odd: Any, opened: Payment, payer: Any, staff: Any
+) -> None:
+    propose(
+        item=odd(amount="0.99"), decision="returned", by=staff[0], why="sent back by hand", at=clock.now()
+    )
+
+    opened.refresh_from_db()
+    assert (opened.status, held(payer)) == ("pending", Money(0, Currency.USD))
+    assert Transfer.objects.get().fate == "returned"
+    assert law.check(conf.environment()) == []
+
+
+def test_dismissing_booked_money_takes_two_people(odd: Any, staff: Any) -> None:
+    item = odd(amount="0.99")
+
+    waiting = propose(item=item, decision="dismissed", by=staff[0], why="nobody claims it", at=clock.now())
+    assert (waiting.decision, waiting.proposed) == ("", "dismissed")
+    with pytest.raises(ReviewRefused, match="second person"):
+        approve(item=item, by=staff[0], at=clock.now())
+
+    decided = approve(item=item, by=staff[1], at=clock.now())
+
+    assert (decided.decision, decided.why) == ("dismissed", "nobody claims it")
+    assert Transfer.objects.get().fate == "written_off"
+    assert JournalLine.objects.filter(account__kind="unclaimed").count() == 1
+    assert law.check(conf.environment()) == []
+
+
+def test_one_persons_decisions_of_a_day_add_up_to_a_limit(
+    odd: Any, opened: Payment, payer: Any, staff: Any
+) -> None:
+    PaymentSettings.objects.update_or_create(singleton=1, defaults={"usd_one_person_daily_max": 149})
+
+    waiting = propose(
+        item=odd(amount="1.50"), decision="credited", by=staff[0], why="looks right", at=clock.now()
+    )
+
+    assert waiting.decision == ""
+    assert held(payer) == Money(0, Currency.USD)
+    approve(item=waiting, by=staff[1], at=clock.now())
+    assert held(payer) == Money(150, Currency.USD)
+
+
+def test_nobody_decides_about_their_own_money(odd: Any, payer: Any) -> None:
+    with pytest.raises(ReviewRefused, match="their own"):
+        propose(item=odd(amount="1.50"), decision="credited", by=payer, why="it is mine", at=clock.now())
+
+    assert held(payer) == Money(0, Currency.USD)
+
+
+@pytest.mark.parametrize(
+    ("decision", "why"), [("credited", ""), ("credited", "  x "), ("spent", "because"), ("", "because")]
+)
+def test_a_decision_without_a_reason_or_of_no_kind_is_refused(
+    odd: Any, staff: Any, decision: str, why: str
+) -> None:
+    with pytest.raises(ReviewRefused):
+        propose(item=odd(amount="1.50"), decision=decision, by=staff[0], why=why, at=clock.now())
+
+    assert ReviewItem.objects.get().decision == ""
+
+
+def test_a_foreign_receiver_is_credited_only_once_it_is_accepted(
+    odd: Any, payer: Any, staff: Any, settings: Any
+) -> None:
+    item = odd(receiver="bridge_account@devb")
+    with pytest.raises(ReviewRefused, match="receiver"):
+        propose(item=item, decision="credited", by=staff[0], why="our bank's account", at=clock.now())
+
+    settings.KHQR_RECEIVERS = ["bridge_account@devb"]
+    propose(item=item, decision="credited", by=staff[0], why="our bank's account", at=clock.now())
+
+    assert held(payer) == Money(100, Currency.USD)
+    assert law.check(conf.environment()) == []
+
+
+def test_a_transfer_that_went_back_is_never_credited(odd: Any, payer: Any, staff: Any) -> None:
+    item = odd(tracking_status="REFUNDED_BY_RECEIVER")
+
+    with pytest.raises(ReviewRefused, match="went back"):
+        propose(item=item, decision="credited", by=staff[0], why="let us see", at=clock.now())
+
+    assert not JournalLine.objects.exists()
+
+
+def test_money_for_a_paid_payment_is_given_besides(
+    bank: Sandbox, opened: Payment, payer: Any, staff: Any, later: Later, watch: Watch
+) -> None:
+    later(570)
+    renew_qr(payment=opened, at=clock.now())
+    for attempt in opened.attempts.all():
+        bank.pay(attempt.qr_string)
+    watch(900)
+    item = ReviewItem.objects.get()
+
+    propose(item=item, decision="credited", by=staff[0], why="paid twice, keeps it", at=clock.now())
+
+    assert held(payer) == Money(200, Currency.USD)
+    assert {transfer.fate for transfer in Transfer.objects.all()} == {"credited", "extra"}
+    assert law.check(conf.environment()) == []
+
+
+def test_late_money_waits_for_people_where_the_operator_says_so(
+    bank: Sandbox, opened: Payment, payer: Any, watch: Watch
+) -> None:
+    PaymentSettings.objects.update_or_create(singleton=1, defaults={"late_credit": False})
+    bank.pay(opened.attempts.get().qr_string, late=True)
+
+    watch(400)
+
+    seen = queries.checkout(Payment.objects.get(pk=opened.pk), at=clock.now())
+    assert (seen.state, seen.late_held) == ("review", True)
+    assert ReviewItem.objects.get().reasons == ["late_held"]
+
+
+def test_automatic_credit_is_capped_by_the_hour(
+    bank: Sandbox, opened: Payment, payer: Any, watch: Watch, later: Later
+) -> None:
+    PaymentSettings.objects.update_or_create(singleton=1, defaults={"usd_auto_hourly_max": 150})
+    second = open_payment(user=payer, money=Money(100, Currency.USD), key="2", at=clock.now())
+    later(10)
+    bank.pay(opened.attempts.get().qr_string)
+    bank.pay(second.attempts.get().qr_string)
+
+    watch(200)
+
+    assert held(payer) == Money(100, Currency.USD)
+    assert ReviewItem.objects.get().reasons == ["over_cap"]
+    assert law.check(conf.environment()) == []
+
+
+def test_the_same_transfer_answered_for_two_qrs_pays_the_first_and_opens_an_item(
+    bank: Sandbox, opened: Payment, payer: Any, watch: Watch, later: Later
+) -> None:
+    second = open_payment(user=payer, money=Money(100, Currency.USD), key="2", at=clock.now())
+    later(10)
+    one = bank.pay(opened.attempts.get().qr_string)
+    bank.pay(second.attempts.get().qr_string, overrides={"hash": one.hash})
+
+    watch(200)
+
+    assert held(payer) == Money(100, Currency.USD)
+    assert ReviewItem.objects.get().reasons == ["hash_seen"]
+    assert law.check(conf.environment()) == []
+
+
+# --- "I paid but it is not here" ----------------------------------------------------------------------------
+
+
+def test_a_strangers_receipt_credits_nobody_by_itself(
+    bank: Sandbox, opened: Payment, django_user_model: Any, later: Later, staff: Any
+) -> None:
+    """The thief of money rule 1: the receipt fits amount, receiver and time."""
+    thief = django_user_model.objects.create_user("thief")
+    theirs = open_payment(user=thief, money=Money(100, Currency.USD), key="t", at=clock.now())
+    receipt = bank.pay(opened.attempts.get().qr_string)
+    later(20)
+
+    for name in (receipt.hash, receipt.hash[:8], receipt.external_ref):
+        later(15)
+        assert claim(payment=theirs, named=name, at=clock.now()).kind == "review"
+
+    assert held(thief) == Money(0, Currency.USD)
+    item = ReviewItem.objects.get()
+    assert item.reasons == ["claimed_by_hash"]
+    propose(item=item, decision="credited", by=staff[0], why="he has a receipt", at=clock.now())
+    assert held(thief) == Money(0, Currency.USD)
+
+
+def test_the_victim_is_still_credited_after_a_thief_claimed_their_transfer(
+    bank: Sandbox, opened: Payment, payer: Any, django_user_model: Any, later: Later, watch: Watch, staff: Any
+) -> None:
+    thief = django_user_model.objects.create_user("thief")
+    theirs = open_payment(user=thief, money=Money(100, Currency.USD), key="t", at=clock.now())
+    receipt = bank.pay(opened.attempts.get().qr_string)
+    later(20)
+    claim(payment=theirs, named=receipt.hash, at=clock.now())
+    item = ReviewItem.objects.get()
+    propose(item=item, decision="credited", by=staff[0], why="he has a receipt", at=clock.now())
+
+    watch(200)
+
+    assert held(payer) == Money(100, Currency.USD)
+    with pytest.raises(ReviewRefused, match="another payment"):
+        approve(item=item, by=staff[1], at=clock.now())
+    assert held(thief) == Money(0, Currency.USD)
+
+
+def test_ones_own_receipt_credits_by_the_look_up_of_ones_own_qr(
+    bank: Sandbox, opened: Payment, payer: Any, later: Later
+) -> None:
+    receipt = bank.pay(opened.attempts.get().qr_string)
+    later(20)
+
+    report = claim(payment=opened, named=receipt.hash[:8].upper(), at=clock.now())
+
+    assert report.kind == "credited"
+    assert held(payer) == Money(100, Currency.USD)
+    assert not ReviewItem.objects.exists()
+
+
+@pytest.mark.parametrize("named", ["", "x", "'; DROP TABLE", "ab" * 40, "<script>"])
+def test_a_name_that_is_none_costs_no_call(bank: Sandbox, opened: Payment, named: str) -> None:
+    assert claim(payment=opened, named=named, at=clock.now()).kind == "unreadable"
+    assert bank.calls() == []
+
+
+def test_a_transfer_bakong_does_not_know_is_none(bank: Sandbox, opened: Payment, later: Later) -> None:
+    assert claim(payment=opened, named="ab" * 32, at=clock.now()).kind == "none"
+
+
+# --- The law ------------------------------------------------------------------------------------------------
+
+
+def test_a_broken_law_stops_spending_and_never_receiving(
+    bank: Sandbox, opened: Payment, payer: Any, watch: Watch
+) -> None:
+    bank.pay(opened.attempts.get().qr_string)
+    watch(150)
+    law.require_spending_allowed()
+    with allow_flush():  # the guards stand aside so that a row can be bent at all
+        Transfer.objects.update(amount_minor=99)
+
+    breaches = law.enforce(conf.environment(), at=clock.now())
+
+    assert [breach.rule for breach in breaches] == ["received"]
+    with pytest.raises(LawBroken, match="received"):
+        law.require_spending_allowed()
+    second = open_payment(user=payer, money=Money(500, Currency.USD), key="2", at=clock.now())
+    bank.pay(second.attempts.get().qr_string)
+    watch(150)
+    assert held(payer) == Money(600, Currency.USD)
+
+
+@pytest.mark.postgres
+def test_two_decisions_at_once_are_one(odd: Any, payer: Any, staff: Any) -> None:
+    if connection.vendor != "postgresql":
+        pytest.fail("this test belongs to PostgreSQL")
+    item = odd(amount="1.50")
+
+    def decide(decision: str) -> str:
+        try:
+            return propose(item=item, decision=decision, by=staff[0], why="at once", at=clock.now()).decision
+        except ReviewRefused:
+            return "refused"
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(decide, ["credited", "returned"] * 4))
+
+    assert results.count("refused") == 7
+    assert law.check(conf.environment()) == []
