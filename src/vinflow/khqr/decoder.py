@@ -172,8 +172,15 @@ def decode(text: str, *, lenient: bool = False) -> Individual | Merchant:
         raise _no_currency(tree.get("53"))
     amount = pop("54", None)
     get_payee = payee.pop
-    get_label = NOTHING if (labels := pop("62", None)) is None else labels.pop
-    get_word = NOTHING if (words := pop("64", None)) is None else words.pop
+    bill = mobile = store = terminal = purpose = None
+    if (labels := pop("62", None)) is not None:
+        get = labels.pop
+        bill, mobile, store = get("01", None), get("02", None), get("03", None)
+        terminal, purpose = get("07", None), get("08", None)
+    language = other_name = other_city = None
+    if (words := pop("64", None)) is not None:
+        get = words.pop
+        language, other_name, other_city = get("00", None), get("01", None), get("02", None)
     created = expires = None
     if (times := pop("99", None)) is not None:
         created, expires = _time(times, "00"), _time(times, "01")
@@ -186,14 +193,14 @@ def decode(text: str, *, lenient: bool = False) -> Individual | Merchant:
         amount,
         created,
         expires,
-        get_label("01", None),
-        get_label("02", None),
-        get_label("03", None),
-        get_label("07", None),
-        get_label("08", None),
-        get_word("00", None),
-        get_word("01", None),
-        get_word("02", None),
+        bill,
+        mobile,
+        store,
+        terminal,
+        purpose,
+        language,
+        other_name,
+        other_city,
         pop("15", None),
         pop("52", ""),
     )
@@ -229,18 +236,8 @@ def _no_currency(number: str | None) -> MissingField | UnknownValue:
 def _time(times: dict[str, str], sub: str) -> int | None:
     """Take a time out of tag 99 when it is a number an int can give back letter by letter."""
     text = times.get(sub, "")
-    if not PLAIN_NUMBER.fullmatch(text):
+    # Not int(text) alone: it would take "៣", " 3" and "1_0", and lose a leading zero.
+    if not (text.isdigit() and text.isascii()) or (text[0] == "0" and text != "0"):
         return None
     del times[sub]
     return int(text)
-
-
-# Not int(text): it would take "٣", " 3", "1_0", and lose a leading zero.
-PLAIN_NUMBER = re.compile(r"0|[1-9][0-9]*")
-
-
-def _nothing(sub: str, absent: None) -> None:
-    return absent
-
-
-NOTHING: Any = _nothing

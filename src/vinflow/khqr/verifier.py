@@ -21,6 +21,7 @@ from .errors import (
     UnknownValue,
     WrongChecksum,
 )
+from .shortcut import HEX
 from .tags import ACCOUNT, CONTROL
 from .tlv import HEADERS, fields_of, in_units
 
@@ -87,7 +88,7 @@ def verify(text: str, *, now_ms: int) -> Verdict:
         raise UnknownValue(f"whole milliseconds wanted, not {type(now_ms).__name__}", field="now_ms")
     try:
         crc = crc_hqx(text[:-4].encode(), 0xFFFF)
-        if text[-8:-4] != "6304" or f"{crc:04X}" != text[-4:].upper():
+        if text[-8:-4] != "6304" or HEX[crc >> 8] + HEX[crc & 255] != text[-4:].upper():
             return _no(KHQR_INVALID, "63")
         tops = fields_of(text if text.isascii() else in_units(text))
     except (AttributeError, TypeError, UnicodeEncodeError):  # no text, or half a surrogate pair
