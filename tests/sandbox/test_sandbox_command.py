@@ -151,6 +151,8 @@ def test_a_seed_repeats_and_no_seed_does_not(tmp_path: Path) -> None:
         (["--host", "0.0.0.0", "--control"], "the control interface needs a secret"),
         (["--host", "192.0.2.1"], "cannot listen on 192.0.2.1"),
         (["--port", "99999"], "port"),
+        (["--database", "nowhere/bakong.sqlite3"], "cannot use nowhere/bakong.sqlite3 as database"),
+        (["--database", sys.executable], "as database"),
     ],
 )
 def test_what_cannot_be_is_said_in_one_line(tmp_path: Path, options: list[str], words: str) -> None:

@@ -18,7 +18,6 @@ GUIDE = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="
 
 def test_the_curl_lines_run_as_printed(tmp_path: Path) -> None:
     blocks = [block for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) if "curl" in block]
-    # after "reset" the QR may be paid again, by the phone
     script = "set -euo pipefail\n" + "\n".join(blocks)
     with SandboxServer(Sandbox(), control=True) as server:
         ended = subprocess.run(
@@ -27,12 +26,14 @@ def test_the_curl_lines_run_as_printed(tmp_path: Path) -> None:
         )  # fmt: skip
 
     assert ended.returncode == 0, ended.stderr + ended.stdout
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     before, after = ended.stdout.split('"errorCode":1,"data":null}', 1)
     assert '"responseCode":0' not in before
     assert '"responseCode":0' in after
     assert '"errorCode":null,"data":{"hash":"' in after
     assert ended.stdout.rstrip().endswith("}")
+    assert '{"message":"Transaction not found","error":"not_found"}' in ended.stdout
+    assert '"paid":true,"status":"completed","amount":10.50' in ended.stdout
     assert '"error":null,"transfer":' in ended.stdout
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 from vinflow.sandbox import Clock, Sandbox
@@ -21,7 +22,7 @@ def test_everything_is_there_again_after_a_restart(tmp_path: Path) -> None:
     path = tmp_path / "bakong.sqlite3"
     first = Sandbox(3, path)
     qr = first.qr("1.00")
-    transfer = first.pay(qr, overrides={"description": "x"})
+    transfer = first.pay(qr, overrides={"description": "x", "amount": Decimal("1.0"), "n": [Decimal("0.10")]})
     link = first.add_link(qr, callback="https://shop.example/back")
     first.switch(quota=7, md5_list="open")
     first.fault(CHECK, "nginx", status=503, times=4)

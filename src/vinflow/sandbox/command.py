@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sqlite3
 import threading
 from pathlib import Path
 from types import FrameType
@@ -95,6 +96,8 @@ def run(
         server.start()
     except (WrongSwitch, UnsafeControl) as error:
         raise click.UsageError(str(error)) from None
+    except sqlite3.Error as error:
+        raise click.ClickException(f"cannot use {database} as database: {error}") from None
     except OSError as error:
         raise click.ClickException(f"cannot listen on {host}:{port}: {error.strerror or error}") from None
     _introduce(bank, server, control=control, phone=phone)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ __all__ = ["Store"]
 
 T = TypeVar("T")
 
+# Decimals go in as numbers and come back with the same digits: what a test overrides stays what it was.
+_ENCODER = msgspec.json.Encoder(decimal_format="number")
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS state (kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL,
                                   PRIMARY KEY (kind, key)) WITHOUT ROWID;
@@ -42,7 +45,7 @@ class Store:
         """Keep value, JSON-ready or a dataclass, under (kind, key)."""
         if self._connection is not None:
             self._connection.execute(
-                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (kind, key, msgspec.json.encode(value))
+                "INSERT OR REPLACE INTO state VALUES (?, ?, ?)", (kind, key, _ENCODER.encode(value))
             )
 
     def put_many(self, kind: str, rows: Iterator[tuple[str, Any]]) -> None:
@@ -51,7 +54,7 @@ class Store:
             self._connection.execute("BEGIN")
             self._connection.executemany(
                 "INSERT OR REPLACE INTO state VALUES (?, ?, ?)",
-                ((kind, key, msgspec.json.encode(value)) for key, value in rows),
+                ((kind, key, _ENCODER.encode(value)) for key, value in rows),
             )
             self._connection.execute("COMMIT")
 
@@ -64,7 +67,7 @@ class Store:
         """Return every value of a kind, in order of keys, read as the type given."""
         if self._connection is None:
             return []
-        decoder = msgspec.json.Decoder(of)
+        decoder = msgspec.json.Decoder(of, float_hook=Decimal)
         found = self._connection.execute("SELECT body FROM state WHERE kind = ? ORDER BY key", (kind,))
         return [decoder.decode(body) for (body,) in found]
 
@@ -75,7 +78,7 @@ class Store:
         row = self._connection.execute(
             "SELECT body FROM state WHERE kind = ? AND key = ?", (kind, key)
         ).fetchone()
-        return None if row is None else msgspec.json.decode(row[0], type=of)
+        return None if row is None else msgspec.json.Decoder(of, float_hook=Decimal).decode(row[0])
 
     def clear(self) -> None:
         """Forget everything."""
@@ -92,7 +95,7 @@ class Store:
         """Keep one line of the call log."""
         if self._connection is not None:
             self._connection.execute(
-                "INSERT OR REPLACE INTO calls VALUES (?, ?)", (seq, msgspec.json.encode(record))
+                "INSERT OR REPLACE INTO calls VALUES (?, ?)", (seq, _ENCODER.encode(record))
             )
 
     def calls(self, newest: int) -> list[CallRecord]:
