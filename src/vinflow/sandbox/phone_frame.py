@@ -149,6 +149,7 @@ def _chips(view: View) -> str:
 
 
 def secret_field(view: View) -> str:
+    """Return the field for the control secret, nothing where none is needed."""
     if not view.needs_secret:
         return ""
     label = view.say("sb.secret")
