@@ -364,6 +364,51 @@ def test_ten_threads_that_meet_a_dead_token_renew_it_once() -> None:
     assert bank.renewals == 1
 
 
+def test_ten_threads_whose_email_is_unknown_ask_for_one_renewal() -> None:
+    bank = Bank(set())
+    together = threading.Barrier(10)
+
+    def meet(request: httpx2.Request) -> httpx2.Response:
+        given = bank(request)
+        if not request.url.path.endswith("renew_token"):
+            together.wait(5)
+        return given
+
+    transport = httpx2.MockTransport(meet)
+    client = Client("https://bakong.test", OLD, EMAIL, transport=transport, clock=lambda: NOW_S)
+    with client, ThreadPoolExecutor(10) as threads:
+        outcomes = list(threads.map(lambda _: client.check_md5(MD5), range(10)))
+
+    assert {(outcome.reason, outcome.code) for outcome in outcomes} == {(Reason.AUTH, 6)}
+    assert all("not registered" in outcome.detail for outcome in outcomes)
+    assert bank.renewals == 1
+
+
+def test_a_new_token_that_is_not_proved_yet_is_tried_by_whoever_waited_for_it() -> None:
+    """Ten are refused at once; the one that renews meets an outage. Nobody renews again."""
+    bank = Bank({NEW}, NEW, NEWER)
+    together = threading.Barrier(10)
+    outage = [answer(b"<h1>503</h1>", 503)]
+
+    def meet(request: httpx2.Request) -> httpx2.Response:
+        given = bank(request)
+        if request.headers.get("authorization") == f"Bearer {OLD}":
+            together.wait(5)
+        if request.headers.get("authorization") == f"Bearer {NEW}" and outage:
+            return outage.pop()
+        return given
+
+    store = MemoryTokenStore(OLD)
+    options: dict[str, Any] = {"transport": httpx2.MockTransport(meet), "clock": lambda: NOW_S}
+    client = Client("https://bakong.test", email=EMAIL, tokens=store, **options)
+    with client, ThreadPoolExecutor(10) as threads:
+        outcomes = list(threads.map(lambda _: client.check_md5(MD5), range(10)))
+
+    assert sorted(outcome.name for outcome in outcomes) == ["cannot_tell"] + ["not_found"] * 9
+    assert bank.renewals == 1
+    assert store.current() == Token.parse(NEW)
+
+
 def test_ten_clients_in_ten_threads_with_one_store_renew_it_once() -> None:
     bank = Bank({NEW}, NEW, NEWER)
     store = MemoryTokenStore(OLD)

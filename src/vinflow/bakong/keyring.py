@@ -77,6 +77,7 @@ class Keyring:
         self.token: Token | None = None
         self._read_at: float | None = None
         self._candidate: tuple[Token | None, Token] | None = None  # (the old one, the new, not yet proved)
+        self._failed: NotRenewed | None = None  # the last renewal, and why
         self._paused_until = 0.0
 
     def run(self, flow: Flow[T]) -> Script[T]:
@@ -162,16 +163,21 @@ class Keyring:
         """
         if self.email is None:
             return NotRenewed("no e-mail is set to renew it by")
-        if self.clock() < self._paused_until:
-            return NotRenewed("a renewal failed a short while ago")
+        if (failed := self._paused()) is not None:
+            return failed
         held: bool = yield Hold(wait_s)
         if not held:
             return NotRenewed("somebody else is renewing it")
-        stored: Token | None = yield Aside(self.store.current)
-        if stored is not None and (old is None or stored.value != old.value) and not self._is_candidate(old):
+        if (failed := self._paused()) is not None:  # whoever held it before us has just failed
             yield LetGo()
-            self.token, self._read_at, self._candidate = stored, self.clock(), None
-            return (yield Send(call, stored))
+            return failed
+        stored: Token | None = yield Aside(self.store.current)
+        other = self._brought_by_others(old, stored)
+        if other is not None:
+            yield LetGo()
+            answer = yield Send(call, other)
+            yield from self._keep_if_proved(call, other, answer)
+            return answer
         new = yield from self._fetch(old)
         if isinstance(new, NotRenewed):
             yield LetGo()
@@ -180,34 +186,45 @@ class Keyring:
         answer = yield Send(call, new)
         if isinstance(answer, CannotTell) and answer.reason is Reason.AUTH:
             self._candidate = None  # it never worked: the old one stays
-            self._pause()
+            self._pause(NotRenewed("a new token came, and was refused too"))
         else:
             yield from self._keep_if_proved(call, new, answer)
         yield LetGo()
         return answer
 
-    def _is_candidate(self, token: Token | None) -> bool:
-        """Is this the new token that has not been proved yet?"""
-        return self._candidate is not None and token is self._candidate[1]
+    def _brought_by_others(self, old: Token | None, stored: Token | None) -> Token | None:
+        """Return a token that came while we waited: not yet proved, or in the store already."""
+        candidate = self._candidate
+        if candidate is not None and candidate[0] == stored:
+            return None if old is candidate[1] else candidate[1]
+        if stored is None or (old is not None and stored.value == old.value):
+            return None
+        self.token, self._read_at, self._candidate = stored, self.clock(), None
+        return stored
 
     def _fetch(self, old: Token | None) -> Script[Any]:
         """Return a new token, or NotRenewed. One that ends before the old one, or is the old one, is none."""
         assert self.email is not None
         answer = yield from self.run(renew_token(self.email))
         if isinstance(answer, CannotTell):
-            self._pause()
-            return NotRenewed(f"renewal failed: {answer.detail}", answer.code)
+            return self._pause(NotRenewed(f"renewal failed: {answer.detail}", answer.code))
         new: Token = answer
         if old is not None and (new.value == old.value or ends_sooner(new, old)):
-            self._pause()
-            return NotRenewed("renewal gave a token that ends no later than the old one")
+            return self._pause(NotRenewed("renewal gave a token that ends no later than the old one"))
         left_s = new.seconds_left(self.clock())
         if left_s is not None and left_s <= RENEW_AHEAD_S:
-            self._pause()  # our clock is months ahead: a good token must not be renewed at every call
+            # Our clock is months ahead: a good token must not be renewed at every call.
+            self._pause(NotRenewed("it was renewed a short while ago"))
         return new
 
-    def _pause(self) -> None:
-        self._paused_until = self.clock() + PAUSE_S
+    def _pause(self, failed: NotRenewed) -> NotRenewed:
+        """Renew no more for a while, and remember why."""
+        self._failed, self._paused_until = failed, self.clock() + PAUSE_S
+        return failed
+
+    def _paused(self) -> NotRenewed | None:
+        """Return why the last renewal failed while it is too early for another, else None."""
+        return self._failed if self.clock() < self._paused_until else None
 
     def require_email(self) -> None:
         """Raise NotConfigured unless there is an e-mail to renew by."""
