@@ -118,9 +118,11 @@ const signedOut = () => {
 
 async function redraw() {
   let text;
+  let writtenAt;
   try {
     const reply = await fetch(location.pathname, { headers: { Accept: "text/html" }, cache: "no-store" });
     if (!reply.ok) return false;
+    writtenAt = performance.now();
     text = await reply.text();
   } catch {
     return false;
@@ -143,7 +145,7 @@ async function redraw() {
   if (chip && byId("balance-chip")) byId("balance-chip").replaceWith(chip);
   tab.title = page.title;
   dress(main);
-  begin();
+  begin(performance.now() - writtenAt);
   if (before !== state() || state() === "pending") {
     if (before !== state() && !typing) main.querySelector("[data-heading]")?.focus();
     if (main.dataset.announce && before !== state()) speak(main.dataset.announce, main.dataset.announceMode);
@@ -337,16 +339,17 @@ const wake = () => {
   ask();
 };
 
-function begin() {
+// agedMs: how long ago the server wrote this page, as far as this device can tell; a slow road must not add time.
+function begin(agedMs) {
   countdown = state() === "pending" && byId("co-timer") ? new Countdown(byId("co-timer")) : null;
-  countdown?.align(Number(main.dataset.remainingMs));
+  countdown?.align(Number(main.dataset.remainingMs) - agedMs);
   titled();
   bind();
   if (!isWaiting()) { stream?.close(); stream = null; }
   if (navigator.onLine === false) offline();
 }
 
-begin();
+begin(performance.now() - (performance.getEntriesByType("navigation")[0]?.responseStart ?? 0));
 setInterval(second, 1000);
 second();
 stayAwake();
