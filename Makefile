@@ -8,6 +8,7 @@
 #   make bench    every benchmark, each against a baseline of the same run (minutes; needs a quiet machine)
 #   make prove    20,000 random questions to the official SDK and to us; every difference explained
 #   make fuzz     a million inputs for the codec, guided by coverage             ARGS="--inputs 10000"
+#   make docs     the documentation as pages, in site/          make screenshots  its pictures
 #   make build    the wheel and the source archive, in dist/
 #   make lock     pin requirements/*.txt again after pyproject.toml changed
 #
@@ -19,7 +20,7 @@ BIN := .venv/bin
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup runtime test check demo build bench prove fuzz lock clean
+.PHONY: setup runtime test check demo docs screenshots build bench prove fuzz lock clean
 
 setup:
 	@$(PYTHON) scripts/setup.py dev
@@ -43,6 +44,12 @@ demo: runtime
 
 build: setup
 	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
+
+docs: setup
+	$(BIN)/zensical build --clean --strict -f mkdocs.yml
+
+screenshots: setup
+	@$(BIN)/python scripts/screenshots.py
 
 BENCHES := client sandbox ledger schedule khqr
 bench: setup
