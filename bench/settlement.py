@@ -189,8 +189,8 @@ def buffers_of_a_credit(users: list[int]) -> int:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_stat_force_next_flush()")
             cursor.execute(
-                "SELECT sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read, 0) + coalesce(idx_blks_hit, 0))"
-                " FROM pg_statio_user_tables"
+                "SELECT sum(heap_blks_read + heap_blks_hit + coalesce(idx_blks_read, 0)"
+                " + coalesce(idx_blks_hit, 0)) FROM pg_statio_user_tables"
             )
             return int(cursor.fetchone()[0])
 
