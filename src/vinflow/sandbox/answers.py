@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, unquote
@@ -56,6 +57,11 @@ class Manner(StrEnum):
     NOISE = "noise"  # bytes that are no HTTP at all
 
 
+@lru_cache(maxsize=1024)
+def _path_of(target: str) -> str:
+    return unquote(target.split("?", 1)[0], errors="replace")
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """What arrived. headers: names in lower case, the last of a repeated one. base: scheme and host asked."""
@@ -70,7 +76,7 @@ class Request:
     @property
     def path(self) -> str:
         """The path, percent-decoded, without the query."""
-        return unquote(self.target.split("?", 1)[0], errors="replace")
+        return _path_of(self.target)
 
     @property
     def query(self) -> dict[str, str]:

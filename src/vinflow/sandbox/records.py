@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from vinflow.sandbox.switches import Switches
@@ -117,6 +118,7 @@ class CallRecord:
     warnings: tuple[str, ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def _amount(amount: Decimal, style: str) -> Decimal | str:
     whole = amount == amount.to_integral_value()
     plain = format(amount.to_integral_value(), "f") if whole else format(amount.normalize(), "f")
