@@ -75,6 +75,8 @@ def _trial_balance(environment: str) -> dict[str, dict[str, Any]]:
 
 
 def _payment(user: Any, transaction: str) -> dict[str, Any]:
+    from django.db.models import Q
+
     from vinflow.payments import queries
     from vinflow.payments.models import Exchange
 
@@ -84,6 +86,7 @@ def _payment(user: Any, transaction: str) -> dict[str, Any]:
     attempt = payment.attempts.order_by("-number").first()
     if attempt is None:
         raise click.ClickException(f"payment {transaction} has no QR")
+    calls = Exchange.objects.filter(Q(payment=payment) | Q(attempts__payment=payment)).distinct()
     return {
         "transaction_id": payment.transaction_id,
         "status": str(payment.status),
@@ -91,6 +94,6 @@ def _payment(user: Any, transaction: str) -> dict[str, Any]:
         "currency": str(payment.currency),
         "qr_string": attempt.qr_string,
         "md5": attempt.md5,
-        "bakong_calls": Exchange.objects.filter(attempts__payment=payment).distinct().count(),
+        "bakong_calls": calls.count(),
         "completed_at": payment.completed_at.isoformat() if payment.completed_at else None,
     }

@@ -116,6 +116,7 @@ class Asking:
     newcomer: bool = False
     one: Callable[[Attempt], Asking] | None = None
     went: list[str] = field(default_factory=list)
+    exchanges: list[int] = field(default_factory=list)  # the rows of the calls that were reserved
 
     def alone(self, handle: str) -> Asking | None:
         """Return for whom a single call about one of many is made; None when one has gone out."""
@@ -276,6 +277,7 @@ def reserve(*, who: Asking, token: str, operation: str, request: Any, at: dateti
             started_at=at,
             request=request,
         )
+        who.exchanges.append(exchange.pk)
         if who.attempts:
             exchange.attempts.add(*who.attempts)
             if who.pool is Pool.LAST:

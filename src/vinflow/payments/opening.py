@@ -31,7 +31,7 @@ from vinflow.payments.errors import (
     TooManyToday,
 )
 from vinflow.payments.gateways import Gateway, MadeQr, Order
-from vinflow.payments.models import Attempt, Method, Payment, PaymentSettings, new_reference
+from vinflow.payments.models import Attempt, Exchange, Method, Payment, PaymentSettings, new_reference
 from vinflow.payments.states import Event, Status
 from vinflow.payments.watching import plan_next, pressure
 
@@ -91,7 +91,7 @@ def open_payment(
         created_at=at,
     )
     gateway = gateways.current()
-    made, order = _make(gateway, payment, settings, at=at)
+    made, order, calls = _make(gateway, payment, settings, at=at)
     try:
         with transaction.atomic():
             _serialise(user)
@@ -99,7 +99,7 @@ def open_payment(
             payment.gateway_payment_id = made.handle
             payment.gateway_response = made.response
             payment.save(force_insert=True)
-            _add_attempt(payment, made, order, settings, gateway, number=1, at=at)
+            _add_attempt(payment, made, order, settings, gateway, number=1, calls=calls, at=at)
     except IntegrityError:
         # A rival with the same key was faster: its payment is the one.
         if (known := _known(principal, environment, key, digest)) is not None:
@@ -119,7 +119,7 @@ def first_attempt(*, payment: Payment, at: datetime) -> Attempt:
     settings = settings_store.current()
     _check_offer(settings, payment.money, payment.method)
     gateway = gateways.current()
-    made, order = _make(gateway, payment, settings, at=at)
+    made, order, calls = _make(gateway, payment, settings, at=at)
     with transaction.atomic():
         locked = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
         rival = locked.attempts.order_by("-number").first()
@@ -127,7 +127,7 @@ def first_attempt(*, payment: Payment, at: datetime) -> Attempt:
             return rival
         payment.gateway_payment_id, payment.gateway_response = made.handle, made.response
         payment.save(update_fields=["gateway_payment_id", "gateway_response"])
-        return _add_attempt(payment, made, order, settings, gateway, number=1, at=at)
+        return _add_attempt(payment, made, order, settings, gateway, number=1, calls=calls, at=at)
 
 
 def renew_qr(*, payment: Payment, at: datetime) -> Attempt:
@@ -147,7 +147,7 @@ def renew_qr(*, payment: Payment, at: datetime) -> Attempt:
     ):
         return newest
     _check_renewable(payment, newest, settings)
-    made, order = _make(gateway, payment, settings, at=at)
+    made, order, calls = _make(gateway, payment, settings, at=at)
     with transaction.atomic():
         locked = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
         last = locked.attempts.order_by("-number").first()
@@ -159,7 +159,7 @@ def renew_qr(*, payment: Payment, at: datetime) -> Attempt:
             gateway_payment_id=made.handle, gateway_response=made.response
         )
         number = 1 if last is None else last.number + 1
-        attempt = _add_attempt(locked, made, order, settings, gateway, number=number, at=at)
+        attempt = _add_attempt(locked, made, order, settings, gateway, number=number, calls=calls, at=at)
     payment.refresh_from_db()
     return attempt
 
@@ -236,7 +236,7 @@ def _serialise(user: Any) -> None:
 
 def _make(
     gateway: Gateway, payment: Payment, settings: PaymentSettings, *, at: datetime
-) -> tuple[MadeQr, Order]:
+) -> tuple[MadeQr, Order, list[int]]:
     order = Order(
         money=payment.money,
         bill_number=payment.transaction_id,
@@ -244,8 +244,9 @@ def _make(
         created_at=at,
         expires_at=at + settings_store.lifetime(settings),
     )
-    with budgeting.asking(budgeting.Asking(pool=budgeting.Pool.CLAIM, principal=payment.principal)):
-        return gateway.make(order), order
+    who = budgeting.Asking(pool=budgeting.Pool.CLAIM, principal=payment.principal)
+    with budgeting.asking(who):
+        return gateway.make(order), order, who.exchanges
 
 
 def _add_attempt(
@@ -256,6 +257,7 @@ def _add_attempt(
     gateway: Gateway,
     *,
     number: int,
+    calls: list[int],
     at: datetime,
 ) -> Attempt:
     """Insert an attempt with its last check promised; inside the caller's transaction.
@@ -288,4 +290,6 @@ def _add_attempt(
     )
     attempt.next_check_at = plan_next(attempt, at=at, pressure=pressure(at=at, gateway=gateway))
     attempt.save(force_insert=True)
+    if calls:  # what the hosted gateway was asked before there was a row to name
+        Exchange.objects.filter(pk__in=calls).update(payment=payment)
     return attempt
