@@ -98,7 +98,7 @@ class Exchange:
 
     path: with its prefix. request: the body, redacted. http_status: None when no whole answer came.
     answer: the body of the answer as text, redacted. outcome: "found", "not_found", "cannot_tell" ...;
-    reason: which CannotTell. milliseconds: from before connecting to after the last byte.
+    reason, code: of a CannotTell. milliseconds: from before connecting to after the last byte.
     ticket: what the budget gave for this call. retry_after_s: the wait the other side asked for.
     """
 
