@@ -7,6 +7,7 @@ Specification for Payment Systems, Merchant-Presented Mode 1.1, section 4: templ
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from .errors import KHQRError
@@ -39,30 +40,25 @@ def read_emv(text: str) -> EmvTree:
     return tree
 
 
-def _fields(text: str) -> list[tuple[str, str]]:
-    """Return (tag, value) of the clean fields at the start of a text."""
-    found: list[tuple[str, str]] = []
+def _fields(text: str) -> Iterator[tuple[str, str]]:
+    """Yield (tag, value) of the clean fields at the start of a text."""
     start, size = 0, len(text)
     while start < size:
         header = HEADERS.get(text[start : start + 4])
         if header is None or start + 4 + header[1] > size:
             break
         end = start + 4 + header[1]
-        found.append((header[0], text[start + 4 : end]))
+        yield header[0], text[start + 4 : end]
         start = end
-    return found
 
 
 def _value(tag: str, value: str, *, deeper: bool) -> str | EmvTree:
-    subs = _fields(value) if len(value) >= TEMPLATE_UNITS_MIN else []
-    if not subs:
-        return _text(value)
-    return {
-        sub: _value(sub, part, deeper=False)
-        if deeper and tag == "62" and sub in NESTED_IN_62
-        else _text(part)
-        for sub, part in subs
-    }
+    subs: EmvTree = {}
+    if len(value) >= TEMPLATE_UNITS_MIN:
+        for sub, part in _fields(value):
+            nested = deeper and tag == "62" and sub in NESTED_IN_62
+            subs[sub] = _value(sub, part, deeper=False) if nested else _text(part)
+    return subs or _text(value)
 
 
 def _text(value: str) -> str:

@@ -87,11 +87,13 @@ def verify(text: str, *, now_ms: int) -> Verdict:
     if type(now_ms) is not int:
         raise UnknownValue(f"whole milliseconds wanted, not {type(now_ms).__name__}", field="now_ms")
     try:
+        if text[-8:-4] != "6304":
+            return _no(KHQR_INVALID, "63")
         crc = crc_hqx(text[:-4].encode(), 0xFFFF)
-        if text[-8:-4] != "6304" or HEX[crc >> 8] + HEX[crc & 255] != text[-4:].upper():
+        if HEX[crc >> 8] + HEX[crc & 255] != text[-4:].upper():
             return _no(KHQR_INVALID, "63")
         tops = fields_of(text if text.isascii() else in_units(text))
-    except (AttributeError, TypeError, UnicodeEncodeError):  # no text, or half a surrogate pair
+    except (AttributeError, KeyError, TypeError, UnicodeEncodeError):  # no text, or half a surrogate pair
         return _no(KHQR_INVALID, "")
     except BrokenText as error:
         return _no(KHQR_INVALID, error.path)
