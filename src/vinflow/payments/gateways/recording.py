@@ -26,7 +26,8 @@ __all__ = ["ClosedLists", "CredentialStore", "budget", "record"]
 
 log = logging.getLogger("vinflow.payments.exchange")
 
-READABLE = {"found", "not_found", "failed", "static_qr", "account", "link", "hosted_qr", "token"}
+LONGEST_WAIT_S = 3600.0  # however long a 429 asks for: someone must look again within the hour
+READABLE = {"batch", "found", "not_found", "failed", "static_qr", "account", "link", "hosted_qr", "token"}
 
 
 def budget(call: Call[Any]) -> Exchange | None:
@@ -81,7 +82,9 @@ def record(exchange: Exchanged) -> None:
                 answer=answer_of(exchange.answer),
             )
     readable = exchange.outcome in READABLE
-    throttled = at + timedelta(seconds=60) if exchange.reason == Reason.THROTTLED else None
+    throttled = None
+    if exchange.reason == Reason.THROTTLED:
+        throttled = at + timedelta(seconds=min(exchange.retry_after_s or 60.0, LONGEST_WAIT_S))
     if exchange.reason != Reason.QUOTA:
         budgeting.note_answer(
             budgeting.token_id(conf.api_key()), readable=readable, throttled_until=throttled, at=at
@@ -156,7 +159,7 @@ class CredentialStore:
         except InvalidToken:
             return self._first  # SECRET_KEY was changed: the stored token cannot be read any more
         ends = (kept.expires_at, self._first.expires_at)
-        return self._first if ends[0] and ends[1] and ends[1] >= ends[0] else kept
+        return self._first if ends[0] and ends[1] and ends[1] > ends[0] else kept
 
     @contextmanager
     def renewing(self, wait_s: float) -> Iterator[bool]:
