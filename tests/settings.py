@@ -74,7 +74,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a slow h
 
 
 # While the applications are being built: one that is not there yet, or is named in TEST_WITHOUT, is left out.
-_PARTS = {"wallet": ("guards",), "payments": ("checks", "guards"), "storefront": ("urls", "checks")}
+_PARTS = {"wallet": ("guards",), "payments": ("checks", "guards"), "storefront": ("urls", "checks"), "backoffice": ("urls",)}
 
 
 def _is_built(app: str) -> bool:

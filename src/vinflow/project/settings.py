@@ -85,6 +85,8 @@ VINFLOW_THEME = _choice("VINFLOW_THEME", "auto", ("auto", "light", "dark"))
 VINFLOW_MAINTENANCE = _switch("VINFLOW_MAINTENANCE", False)
 # Who looks for transfers: a thread inside each web process, or `vinflow watch` beside them.
 VINFLOW_WATCHER = _choice("VINFLOW_WATCHER", "inline", ("inline", "none"))
+# Opens /metrics to a scraper that sends it as a Bearer token; empty: signed-in staff alone.
+VINFLOW_METRICS_TOKEN = _text("VINFLOW_METRICS_TOKEN")
 # A callable run inside the crediting transaction in place of the wallet, by its dotted name.
 VINFLOW_FUNDS_HANDLER = _text("VINFLOW_FUNDS_HANDLER")
 # Hosting without a worker: the status address makes the due checks itself.
@@ -96,6 +98,7 @@ INSTALLED_APPS = [
     "vinflow.wallet.apps.WalletConfig",
     "vinflow.payments.apps.PaymentsConfig",
     "vinflow.storefront.apps.StorefrontConfig",
+    "vinflow.backoffice.apps.BackofficeConfig",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",

@@ -9,7 +9,8 @@ from vinflow.storefront.pages import errors
 
 urlpatterns = [
     path("accounts/", include("allauth.urls")),
-    path("admin/", admin.site.urls),
+    path("admin/site/", admin.site.urls),  # users and groups; no row of money is registered there
+    path("", include("vinflow.backoffice.urls")),
     path("", include("vinflow.storefront.urls")),
 ]
 

@@ -1,0 +1,100 @@
+"""What a person should do something about now; each line names where. Nothing else is listed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+
+from vinflow.backoffice.figures import Calls, Pulse, Waiting
+from vinflow.backoffice.quota import Quota
+from vinflow.backoffice.words import say
+
+__all__ = ["Note", "notes"]
+
+TOKEN_SOON = timedelta(days=7)
+WATCHER_SILENT = timedelta(minutes=2)
+FAILING = 0.20
+FAILING_LEAST = 5  # calls; two failures out of three are no trend
+QUOTA_HIGH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One thing to do: which, in words, and the address to do it at."""
+
+    key: str
+    text: str
+    url: str
+
+
+def notes(
+    *,
+    reviews: Counter[str],
+    waiting: Waiting,
+    recent: Sequence[Calls],
+    quota: Quota | None,
+    pulse: Pulse,
+    token_ends_at: datetime | None,
+    at: datetime,
+    clock_time: str,
+) -> list[Note]:
+    """Return what needs attention, the most urgent first. recent: the calls of the last quarter hour.
+
+    clock_time: the watcher's last beat as the page writes times.
+    """
+    desk, payments = reverse("backoffice:review"), reverse("backoffice:transactions")
+    config = reverse("backoffice:settings")
+    found: list[Note] = []
+    if pulse.spending_stopped_at is not None:
+        found.append(
+            Note("books", say("The books do not add up: spending is stopped"), reverse("backoffice:ledger"))
+        )
+    if pulse.beat_at is None or at - pulse.beat_at > WATCHER_SILENT:
+        text = (
+            say("Background checking has stopped since {time}", time=clock_time)
+            if pulse.beat_at
+            else say("Background checking has never run")
+        )
+        found.append(Note("watcher", text, config))
+    asked = sum(one.count for one in recent)
+    errors = sum(one.errors for one in recent)
+    if any(one.refused for one in recent):
+        found.append(
+            Note(
+                "blocked",
+                say("The gateway refuses this server (403). Bakong answers only to servers in Cambodia."),
+                config,
+            )
+        )
+    elif asked >= FAILING_LEAST and errors / asked >= FAILING:
+        found.append(
+            Note(
+                "gateway",
+                say("The gateway is failing ({percent} errors)", percent=f"{errors / asked:.0%}"),
+                config,
+            )
+        )
+    if quota is not None and quota.allowed is not None:
+        if quota.closed_until is not None and quota.closed_until > at:
+            found.append(Note("quota_gone", say("The gateway's daily limit is used up"), config))
+        elif quota.percent >= QUOTA_HIGH:
+            text = say("Gateway calls today: {used} of {limit}", used=quota.used, limit=quota.allowed)
+            found.append(Note("quota", text, config))
+    if token_ends_at is not None and token_ends_at - at <= TOKEN_SOON:
+        days = max(0, (token_ends_at - at).days)
+        found.append(Note("token", say("The access token expires in {n} days", n=days), config))
+    if reviews["mismatch"]:
+        text = say("{n} payments with a different amount or currency", n=reviews["mismatch"])
+        found.append(Note("mismatch", text, desk))
+    if reviews["late"]:
+        found.append(Note("late", say("{n} late payments on hold", n=reviews["late"]), desk))
+    if reviews["other"]:
+        found.append(Note("review", say("{n} other transfers wait for a decision", n=reviews["other"]), desk))
+    if waiting.stuck:
+        text = say("{n} payments past expiry without an answer", n=waiting.stuck)
+        found.append(Note("stuck", text, f"{payments}?status=confirming"))
+    return found

@@ -1,0 +1,285 @@
+"""Everything that is known about one payment, read in a fixed number of queries, for its page.
+
+A payment's QRs, every call that asked about them, every transfer, every line in the books, every act
+of a person, and one timeline of it all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils.safestring import SafeString, mark_safe
+
+from vinflow import khqr
+from vinflow.backoffice import listing, masking, meanings
+from vinflow.backoffice.models import StaffAct
+from vinflow.backoffice.words import say
+from vinflow.khqr.image import MODULES_MAX
+from vinflow.money import format_money
+from vinflow.payments import reviewing
+from vinflow.payments.crediting import entry_source
+from vinflow.payments.models import Attempt, Exchange, Payment, ReviewItem, Transfer
+from vinflow.wallet.entries import Side
+from vinflow.wallet.models import JournalLine
+
+__all__ = ["Dossier", "Event", "ItemView", "item_view", "payment_named", "read"]
+
+CALLS_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One moment of a payment's life. by: who, where it was a person."""
+
+    at: datetime
+    text: str
+    tone: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QrView:
+    """A QR as staff see it: its row, the picture, its fields in words."""
+
+    attempt: Attempt
+    svg: SafeString
+    modules: int
+    modules_max: int
+    rows: tuple[khqr.Description, ...] | tuple[Any, ...]
+    crc: str
+
+
+@dataclass(frozen=True, slots=True)
+class CallView:
+    """One call: the row, what it means, what was sent and answered with secrets hidden."""
+
+    exchange: Exchange
+    meaning: str
+    request: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class ItemView:
+    """An item of the review desk: what was expected beside what came, and what may be done."""
+
+    item: ReviewItem
+    expected: str
+    came: str
+    expected_receiver: str
+    came_receiver: str
+    sender: str
+    reasons: list[str]
+    own: bool
+    proposed_by_me: bool
+    ways: tuple[str, ...]
+
+
+@dataclass
+class Dossier:
+    """What the page shows."""
+
+    payment: Payment
+    state: str
+    qrs: list[QrView]
+    calls: list[CallView]
+    calls_left_out: bool
+    transfers: list[Transfer]
+    lines: list[JournalLine]
+    items: list[ItemView]
+    acts: list[StaffAct]
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def payer_account(self) -> str:
+        """The account the credited money came from, masked."""
+        paid = next((transfer for transfer in self.transfers if transfer.fate == "credited"), None)
+        return masking.masked_account(paid.from_account) if paid else ""
+
+    @property
+    def hash(self) -> str:
+        """The hash of the transfer that paid it."""
+        return next((transfer.hash for transfer in self.transfers if transfer.fate == "credited"), "")
+
+
+def payment_named(reference: str, *, at: datetime) -> Payment | None:
+    """Return the payment of a reference, whatever environment it is of."""
+    return listing.dressed(Payment.objects.filter(transaction_id=reference), at=at).first()
+
+
+def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
+    """Return everything about a payment that staff may see."""
+    attempts = list(Attempt.objects.filter(payment=payment).order_by("-number"))
+    calls = list(
+        Exchange.objects.filter(Q(attempts__in=attempts) | Q(payment=payment))
+        .distinct()
+        .order_by("-started_at", "-pk")[: CALLS_MAX + 1]
+    )
+    transfers = list(Transfer.objects.filter(payment=payment).order_by("stored_at"))
+    sources = [entry_source(transfer) for transfer in transfers]
+    lines = list(
+        JournalLine.objects.filter(entry__source__in=sources)
+        .select_related("entry", "account")
+        .order_by("entry_id", "number")
+    )
+    items = list(
+        ReviewItem.objects.filter(payment=payment)
+        .select_related("transfer", "payment", "attempt", "proposed_by", "decided_by")
+        .order_by("opened_at")
+    )
+    acts = list(StaffAct.objects.filter(payment=payment).select_related("actor").order_by("at"))
+    made = Dossier(
+        payment=payment,
+        state=listing.state_of(payment),
+        qrs=[_qr(attempt) for attempt in attempts],
+        calls=[_call(exchange) for exchange in calls[:CALLS_MAX]],
+        calls_left_out=len(calls) > CALLS_MAX,
+        transfers=transfers,
+        lines=lines,
+        items=[item_view(item, viewer=viewer) for item in items],
+        acts=acts,
+    )
+    made.events = _events(made, attempts, items, at)
+    return made
+
+
+def _qr(attempt: Attempt) -> QrView:
+    title = f"{attempt.payment_id}/{attempt.number} {attempt.md5}"
+    try:
+        rows = khqr.describe(attempt.qr_string).rows
+        crc = next((row.meaning for row in rows if row.path == "63"), "")
+    except khqr.KHQRError as error:  # a hosted gateway's text may be anything; it is shown as it is
+        rows, crc = (), str(error)
+    drawn = khqr.svg(attempt.qr_string, level="H", title=title, css_class="bo-qr")
+    return QrView(
+        attempt,
+        mark_safe(drawn),  # noqa: S308  (our own drawing; the codec quotes the title)
+        khqr.modules(attempt.qr_string, "H"),
+        MODULES_MAX,
+        rows,
+        crc,
+    )
+
+
+def _call(exchange: Exchange) -> CallView:
+    return CallView(
+        exchange,
+        meanings.outcome(exchange.outcome, exchange.reason, exchange.stage),
+        masking.as_text(exchange.request),
+        masking.as_text(exchange.answer),
+    )
+
+
+def item_view(item: ReviewItem, *, viewer: Any) -> ItemView:
+    """Return a review item with expected beside came; its transfer, payment and attempt are read already."""
+    payment, transfer, attempt = item.payment, item.transfer, item.attempt
+    facts = item.evidence.get("facts", {}) if isinstance(item.evidence, dict) else {}
+    if transfer is not None:
+        money = transfer.money
+        came = format_money(money) if money is not None else f"{transfer.amount_text} {transfer.currency}"
+        to, sender = transfer.to_account, transfer.from_account
+    else:
+        came = f"{facts.get('amount_text', '')} {facts.get('currency', '')}".strip()
+        to, sender = str(facts.get("to_account", "")), str(facts.get("from_account", ""))
+    claimed = "claimed_by_hash" in item.reasons
+    ways: tuple[str, ...] = ("dismissed",)
+    if transfer is not None:
+        ways = ("credited", "returned", "dismissed")
+        if transfer.money is None or "sent_back" in transfer.reasons:
+            ways = ("returned", "dismissed")
+    elif claimed:
+        ways = ("credited", "dismissed")
+    return ItemView(
+        item=item,
+        expected=format_money(payment.money) if payment else "—",
+        came=came or "—",
+        expected_receiver=masking.masked_account(attempt.receiver) if attempt else "—",
+        came_receiver=masking.masked_account(to) or "—",
+        sender=masking.masked_account(sender) or "—",
+        reasons=[meanings.reason(name) for name in item.reasons],
+        own=payment is not None and payment.user_id is not None and payment.user_id == viewer.pk,
+        proposed_by_me=item.proposed_by_id is not None and item.proposed_by_id == viewer.pk,
+        ways=ways,
+    )
+
+
+def needs_two(view: ItemView, *, at: datetime) -> bool:
+    """Return whether crediting this item needs a second person, so that the page says so beforehand."""
+    return reviewing.needs_two(view.item, ReviewItem.Decision.CREDITED, at=at)
+
+
+def _events(made: Dossier, attempts: list[Attempt], items: list[ReviewItem], at: datetime) -> list[Event]:
+    payment = made.payment
+    events = [Event(payment.created_at, say("Payment created"))]
+    for attempt in attempts:
+        number = f" {attempt.number}" if len(attempts) > 1 else ""
+        events.append(Event(attempt.created_at, say("QR shown") + number))
+        if attempt.expires_at <= at:
+            events.append(Event(attempt.expires_at, say("QR expired") + number, "neutral"))
+    if payment.app_opened_at:
+        events.append(Event(payment.app_opened_at, say("Bakong app opened")))
+    events += [
+        Event(
+            call.exchange.started_at,
+            say("Checked: {result}", result=call.meaning),
+            "success" if call.exchange.outcome == "found" else "",
+            say("Staff") if call.exchange.pool == "staff" else "",
+        )
+        for call in made.calls
+        if "check" in call.exchange.operation
+    ]
+    for transfer in made.transfers:
+        if transfer.sent_at:
+            events.append(Event(transfer.sent_at, say("The payer sent it"), "success"))
+        if transfer.processed_at:
+            events.append(Event(transfer.processed_at, say("Payment confirmed"), "success"))
+    events += [
+        Event(line.entry.posted_at, say("Added to wallet") + f": {format_money(line.money)}", "success")
+        for line in made.lines
+        if line.account.is_wallet and line.side == Side.CREDIT
+    ]
+    for item in items:
+        events.append(Event(item.opened_at, say("Waits for staff"), "late"))
+        if item.proposed_at and item.proposed_by:
+            events.append(
+                Event(
+                    item.proposed_at,
+                    say(PROPOSED.get(item.proposed, "Proposed")),
+                    "late",
+                    _name(item.proposed_by),
+                )
+            )
+        if item.decided_at and item.decided_by:
+            events.append(
+                Event(item.decided_at, say(DECIDED[item.decision]), "success", _name(item.decided_by))
+            )
+    if payment.canceled_at:
+        events.append(Event(payment.canceled_at, say("Canceled by the payer"), "neutral"))
+    if payment.seen_at:
+        events.append(Event(payment.seen_at, say("Success seen by the payer")))
+    for act in made.acts:
+        words = say(ACTS[act.what]) + (f": {act.note}" if act.note else "")
+        events.append(Event(act.at, words, "info", _name(act.actor)))
+    # Where two things happened at one moment the order above stands: sort() is stable.
+    return sorted(events, key=lambda event: event.at)
+
+
+PROPOSED = {
+    "credited": "Proposed: credit it",
+    "returned": "Proposed: send it back",
+    "dismissed": "Proposed: dismiss it",
+}
+DECIDED = {"credited": "Credited by hand", "returned": "Sent back by hand", "dismissed": "Dismissed"}
+ACTS = {"recheck": "Asked the gateway", "note": "Note", "export": "Downloaded"}
+
+
+def _name(user: Any) -> str:
+    return str(user.get_username())
+
+
+def waited(item: ReviewItem, at: datetime) -> timedelta:
+    """Return how long an item has waited."""
+    return at - item.opened_at

@@ -1,0 +1,265 @@
+"""The numbers of the overview, each read from the rows they speak of, at most one query a kind.
+
+A day is a business day in Phnom Penh. Dollars and riel are never added. Payments count in the day they
+were opened, money in the day it was credited.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db.models import Case, Count, Max, Min, Q, Subquery, Sum, Value, When
+from django.db.models.functions import TruncDate
+
+from vinflow.backoffice.days import PHNOM_PENH, day_of, span_of
+from vinflow.money import Currency, Money
+from vinflow.payments.models import Exchange, Payment, PaymentSettings, ReviewItem, Transfer, WorkerPulse
+from vinflow.payments.states import Status
+
+__all__ = [
+    "Calls",
+    "Outcomes",
+    "Times",
+    "Waiting",
+    "calls",
+    "outcomes",
+    "percentile",
+    "pulse",
+    "received",
+    "reviews",
+    "times",
+    "waiting",
+]
+
+LATEST = timedelta(
+    days=32
+)  # the longest watch of a QR and more: what was credited later was opened no earlier
+TIMES_MAX = 20_000
+STUCK = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """How payments ended, by the day they were opened: {day: {state: how many}}."""
+
+    by_day: dict[date, Counter[str]]
+
+    def total(self, days: Iterable[date]) -> Counter[str]:
+        """Return the sums of some days."""
+        found: Counter[str] = Counter()
+        for day in days:
+            found.update(self.by_day.get(day, {}))
+        return found
+
+
+def success(counted: Counter[str]) -> float | None:
+    """Return completed out of all that have ended, 0 to 1; None when none has."""
+    ended = sum(counted[state] for state in ("completed", "late", "expired", "failed", "canceled"))
+    return (counted["completed"] + counted["late"]) / ended if ended else None
+
+
+def outcomes(environment: str, first: date, last: date) -> Outcomes:
+    """Return how the payments opened in a range of days stand now."""
+    start, end = span_of(first, last)
+    rows = (
+        Payment.objects.filter(environment=environment, created_at__gte=start, created_at__lt=end)
+        .annotate(day=TruncDate("created_at", tzinfo=PHNOM_PENH))
+        .values("day", "status", "completed_late")
+        .annotate(n=Count("pk"))
+        .order_by()
+    )
+    by_day: dict[date, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        by_day[row["day"]]["late" if row["completed_late"] else row["status"]] += row["n"]
+    return Outcomes(dict(by_day))
+
+
+def received(environment: str, first: date, last: date) -> dict[Currency, dict[date, Money]]:
+    """Return what was credited to payments on each day of a range, by currency."""
+    start, end = span_of(first, last)
+    rows = (
+        Payment.objects.filter(
+            environment=environment,
+            status=Status.COMPLETED,
+            created_at__gte=start - LATEST,  # lets the index of status and time do the work
+            completed_at__gte=start,
+            completed_at__lt=end,
+        )
+        .annotate(day=TruncDate("completed_at", tzinfo=PHNOM_PENH))
+        .values("day", "currency")
+        .annotate(total=Sum("amount_minor"))
+        .order_by()
+    )
+    found: dict[Currency, dict[date, Money]] = {currency: {} for currency in Currency}
+    for row in rows:
+        currency = Currency(row["currency"])
+        found[currency][row["day"]] = Money(int(row["total"]), currency)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Payments without an end now. stuck: last asked for long ago, and still no word."""
+
+    count: int
+    oldest_at: datetime | None
+    stuck: int
+
+
+def waiting(environment: str, *, at: datetime) -> Waiting:
+    """Return how many payments wait, since when, and how many without a verdict."""
+    row = (
+        Payment.objects.filter(environment=environment, status=Status.PENDING)
+        .annotate(last_check=Max("attempts__last_check_at"))
+        .aggregate(
+            n=Count("pk"), oldest=Min("created_at"), stuck=Count("pk", filter=Q(last_check__lt=at - STUCK))
+        )
+    )
+    return Waiting(row["n"], row["oldest"], row["stuck"])
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Whole seconds, sorted: from the QR to the payer's transfer, from that to the credit."""
+
+    to_pay: list[int]
+    to_credit: list[int]
+
+
+def times(environment: str, first: date, last: date) -> Times:
+    """Return how long paying and crediting took, of the newest 20,000 payments credited in a range."""
+    start, end = span_of(first, last)
+    rows = (
+        Transfer.objects.filter(
+            environment=environment,
+            fate="credited",
+            processed_at__gte=start,
+            processed_at__lt=end,
+            stored_at__gte=start - LATEST,
+            sent_at__isnull=False,
+        )
+        .order_by("-stored_at")
+        .values_list("attempt__created_at", "sent_at", "payment__completed_at")[:TIMES_MAX]
+    )
+    to_pay, to_credit = [], []
+    for shown_at, sent_at, credited_at in rows:
+        if sent_at is not None:
+            to_pay.append(max(0, round((sent_at - shown_at).total_seconds())))
+            if credited_at is not None:
+                to_credit.append(max(0, round((credited_at - sent_at).total_seconds())))
+    return Times(sorted(to_pay), sorted(to_credit))
+
+
+def percentile(values: Sequence[int], share: float) -> int | None:
+    """Return the smallest of sorted values that at least this share of them does not pass; None for none."""
+    if not values:
+        return None
+    place = math.ceil(len(values) * share - 1e-9) - 1  # less the noise of 0.95 times 20
+    return values[min(len(values) - 1, max(0, place))]
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """Calls of one operation: how many, how many told nothing, and the milliseconds they took, sorted."""
+
+    operation: str
+    count: int
+    errors: int
+    refused: int
+    milliseconds: list[int]
+    by_outcome: Counter[str]
+
+
+def calls(
+    environment: str, start: datetime, end: datetime, *, recent_from: datetime
+) -> tuple[list[Calls], list[Calls]]:
+    """Return (the calls started in a span, those of them since recent_from), by operation, most first.
+
+    Exact, and small however many calls there were: the database groups them by their milliseconds.
+    """
+    rows = (
+        Exchange.objects.filter(environment=environment, started_at__gte=start, started_at__lt=end)
+        .annotate(recent=Case(When(started_at__gte=recent_from, then=Value(True)), default=Value(False)))
+        .values("recent", "operation", "stage", "outcome", "reason", "milliseconds")
+        .annotate(n=Count("pk"))
+        .order_by()
+    )
+    found = list(rows)
+    return _grouped(found), _grouped([row for row in found if row["recent"]])
+
+
+def _grouped(rows: Iterable[dict[str, Any]]) -> list[Calls]:
+    counts: Counter[str] = Counter()
+    errors: Counter[str] = Counter()
+    refused: Counter[str] = Counter()
+    spans: dict[str, list[int]] = defaultdict(list)
+    words: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        name, n = row["operation"], row["n"]
+        counts[name] += n
+        if row["outcome"] == "cannot_tell" or row["stage"] == "lost":
+            errors[name] += n
+        if row["reason"] == "blocked":
+            refused[name] += n
+        words[name][row["reason"] or row["outcome"] or row["stage"]] += n
+        if row["milliseconds"] is not None:
+            spans[name] += [row["milliseconds"]] * n
+    return [
+        Calls(name, n, errors[name], refused[name], sorted(spans[name]), words[name])
+        for name, n in counts.most_common()
+    ]
+
+
+def reviews(environment: str) -> Counter[str]:
+    """Return the open items of the review desk by what they are: mismatch, late, other; and all."""
+    found: Counter[str] = Counter()
+    mismatch = ("amount_differs", "currency_differs")
+    rows = ReviewItem.objects.filter(decision="", payment__environment=environment).values_list(
+        "reasons", flat=True
+    )
+    for reasons in rows:
+        found["all"] += 1
+        if any(name in reasons for name in mismatch):
+            found["mismatch"] += 1
+        elif "late_held" in reasons:
+            found["late"] += 1
+        else:
+            found["other"] += 1
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """When a watcher was last alive, and since when spending is stopped."""
+
+    beat_at: datetime | None
+    spending_stopped_at: datetime | None
+
+
+def pulse() -> Pulse:
+    """Return whether somebody looks for transfers, and whether the books have stopped spending."""
+    stopped = PaymentSettings.objects.filter(singleton=1).values("spending_stopped_at")
+    row = (
+        WorkerPulse.objects.annotate(stopped=Subquery(stopped[:1]))
+        .order_by("-beat_at")
+        .values_list("beat_at", "stopped")
+        .first()
+    )
+    if row is None:
+        return Pulse(None, stopped.values_list("spending_stopped_at", flat=True).first())
+    return Pulse(*row)
+
+
+def days_of(first: date, last: date) -> list[date]:
+    """Return every day of a range, both ends included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def today(at: datetime) -> date:
+    """Return the business day of a moment."""
+    return day_of(at)

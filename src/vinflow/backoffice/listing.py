@@ -1,0 +1,304 @@
+"""Which payments a list shows: everything in the address, read strictly, turned into one query.
+
+A filter that cannot be read is left out and said; the address reproduces the list. Text is looked for
+where an index helps: references, md5s and hashes by their beginning, payers by any part of their name.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.auth import get_user_model
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.http import QueryDict
+
+from vinflow.backoffice import days
+from vinflow.money import Currency, MoneyError, parse_amount
+from vinflow.payments import conf
+from vinflow.payments.errors import NotConfigured
+from vinflow.payments.models import Attempt, Method, Payment, ReviewItem, Transfer
+from vinflow.payments.states import Status
+
+__all__ = [
+    "COUNT_MAX",
+    "PRESETS",
+    "SIZES",
+    "SORTS",
+    "STATES",
+    "Wanted",
+    "count_of",
+    "environment",
+    "found",
+    "state_of",
+    "wanted_of",
+]
+
+COUNT_MAX = 10_000
+SIZES = (10, 25, 50, 100, 200)
+STATES = {  # as the badges name them
+    "pending": "Waiting",
+    "confirming": "Checking",
+    "completed": "Completed",
+    "late": "Paid late",
+    "review": "Under review",
+    "expired": "Expired",
+    "failed": "Failed",
+    "canceled": "Canceled",
+}
+PRESETS = {"today": 1, "7": 7, "30": 30}
+# What has an index may be sorted by on any number of rows; the rest needs the whole list to be counted.
+SORTS = {
+    "-created": ("-created_at", "-pk"),
+    "created": ("created_at", "pk"),
+    "status": ("status", "-created_at", "-pk"),
+    "-amount": ("currency", "-amount_minor", "-pk"),
+    "amount": ("currency", "amount_minor", "pk"),
+    "user": ("user__username", "-created_at", "-pk"),
+    "-paid": ("-completed_at", "-pk"),
+}
+INDEXED = ("-created", "created", "status")
+
+HEX = re.compile(r"[0-9a-fA-F]+")
+TEXT_MAX = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an address asks for. range: "" (any time), a preset, or custom with first and last."""
+
+    text: str = ""
+    states: tuple[str, ...] = ()
+    currency: str = ""
+    method: str = ""
+    range: str = ""
+    first: date | None = None
+    last: date | None = None
+    by_paid: bool = False
+    least: str = ""
+    most: str = ""
+    late: bool = False
+    review: bool = False
+    manual: bool = False
+    sort: str = "-created"
+    size: int = 25
+    page: int = 1
+    unread: tuple[str, ...] = field(default=())
+
+    @property
+    def narrowed(self) -> int:
+        """How many filters are set, the text aside."""
+        flags = (self.currency, self.method, self.range, self.least, self.most)
+        return len(self.states) + sum(map(bool, (*flags, self.late, self.review, self.manual)))
+
+    def query(self, **changes: Any) -> str:
+        """Return the address of this list with some of it changed: "?status=expired&page=2"."""
+        new = replace(self, **({"page": 1} | changes))
+        pairs: list[tuple[str, str]] = [("status", state) for state in new.states]
+        plain = {
+            "q": new.text,
+            "currency": new.currency,
+            "method": new.method,
+            "range": new.range,
+            "from": new.first.isoformat() if new.first and new.range == "custom" else "",
+            "to": new.last.isoformat() if new.last and new.range == "custom" else "",
+            "date": "paid" if new.by_paid else "",
+            "least": new.least,
+            "most": new.most,
+            "late": "1" if new.late else "",
+            "review": "1" if new.review else "",
+            "manual": "1" if new.manual else "",
+            "sort": new.sort if new.sort != "-created" else "",
+            "size": str(new.size) if new.size != 25 else "",
+            "page": str(new.page) if new.page > 1 else "",
+        }
+        return "?" + urlencode(pairs + [(name, value) for name, value in plain.items() if value])
+
+
+def wanted_of(asked: QueryDict, *, at: datetime) -> Wanted:
+    """Return what an address asks for; what cannot be read is named in unread and left out."""
+    unread: list[str] = []
+
+    def one_of(name: str, known: Any) -> str:
+        value = asked.get(name, "")
+        if value and value not in known:
+            unread.append(name)
+            return ""
+        return value
+
+    states = tuple(dict.fromkeys(asked.getlist("status")))
+    if any(state not in STATES for state in states):
+        unread.append("status")
+    currency = one_of("currency", list(Currency))
+    span = one_of("range", {**PRESETS, "custom": 0})
+    first, last = days.read_day(asked.get("from", "")), days.read_day(asked.get("to", ""))
+    if not span and (asked.get("from") or asked.get("to")):
+        span = "custom"
+    today = days.day_of(at)
+    if span in PRESETS:
+        first, last = today - timedelta(days=PRESETS[span] - 1), today
+    elif span == "custom":
+        unread += [
+            name for name, day in (("from", first), ("to", last)) if asked.get(name, "") and day is None
+        ]
+        if first and last and first > last:
+            first, last = last, first
+        if not (first or last):
+            span = ""
+    least, most = (asked.get(name, "").strip()[:20] for name in ("least", "most"))
+    for name, text in (("least", least), ("most", most)):
+        if text and not all(_readable(text, one) for one in _currencies(currency)):
+            unread.append(name)
+    return Wanted(
+        text=asked.get("q", "").replace("\x00", "").strip()[:TEXT_MAX],
+        states=tuple(state for state in states if state in STATES),
+        currency=currency,
+        method=one_of("method", Method.values),
+        range=span,
+        first=first,
+        last=last,
+        by_paid=one_of("date", ("created", "paid")) == "paid",
+        least="" if "least" in unread else least,
+        most="" if "most" in unread else most,
+        late=one_of("late", ("1",)) == "1",
+        review=one_of("review", ("1",)) == "1",
+        manual=one_of("manual", ("1",)) == "1",
+        sort=one_of("sort", SORTS) or "-created",
+        size=int(one_of("size", [str(size) for size in SIZES]) or 25),
+        page=_page(asked.get("page", "")),
+        unread=tuple(unread),
+    )
+
+
+def _page(text: str) -> int:
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) < 7 else 1
+
+
+def _currencies(code: str) -> list[Currency]:
+    return [Currency(code)] if code else list(Currency)
+
+
+def _readable(text: str, currency: Currency) -> bool:
+    try:
+        parse_amount(text, currency)
+    except MoneyError:
+        return False
+    return True
+
+
+def environment() -> str:
+    """Return whose money is shown: one environment, never two in one sum; "" when it cannot be told."""
+    try:
+        return str(conf.environment())
+    except NotConfigured:
+        return ""
+
+
+def found(wanted: Wanted, *, at: datetime) -> QuerySet[Payment]:
+    """Return the payments of a list, unsorted: one query whatever is combined."""
+    rows = Payment.objects.filter(environment=environment())
+    if wanted.text:
+        rows = rows.filter(_named(wanted.text))
+    if wanted.states:
+        anyone = Q()
+        for state in wanted.states:
+            anyone |= _in_state(state, at)
+        rows = rows.filter(anyone)
+    if wanted.currency:
+        rows = rows.filter(currency=wanted.currency)
+    if wanted.method:
+        rows = rows.filter(method=wanted.method)
+    moment = "completed_at" if wanted.by_paid else "created_at"
+    if wanted.first:
+        rows = rows.filter(**{f"{moment}__gte": days.span_of(wanted.first, wanted.first)[0]})
+    if wanted.last:
+        rows = rows.filter(**{f"{moment}__lt": days.span_of(wanted.last, wanted.last)[1]})
+    for text, test in ((wanted.least, "gte"), (wanted.most, "lte")):
+        if text:
+            bound = Q()
+            for currency in _currencies(wanted.currency):
+                minor = parse_amount(text, currency).minor
+                bound |= Q(currency=currency.value, **{f"amount_minor__{test}": minor})
+            rows = rows.filter(bound)
+    if wanted.late:
+        rows = rows.filter(completed_late=True)
+    if wanted.review:
+        rows = rows.filter(Exists(_open_items()))
+    if wanted.manual:
+        decided = ReviewItem.objects.filter(payment=OuterRef("pk")).exclude(decision="")
+        rows = rows.filter(Q(method=Method.MANUAL) | Exists(decided))
+    return rows
+
+
+def _open_items() -> QuerySet[ReviewItem]:
+    return ReviewItem.objects.filter(payment=OuterRef("pk"), decision="")
+
+
+def _running(at: datetime) -> Exists:
+    return Exists(Attempt.objects.filter(payment=OuterRef("pk"), expires_at__gt=at))
+
+
+def _in_state(state: str, at: datetime) -> Q:
+    """Return the condition of a badge: review stands before an unpaid state, as on the payer's pages."""
+    opened = Q(Exists(_open_items()))
+    match state:
+        case "review":
+            return opened & ~Q(status=Status.COMPLETED)
+        case "pending":
+            return Q(status=Status.PENDING) & Q(_running(at)) & ~opened
+        case "confirming":
+            return Q(status=Status.PENDING) & ~Q(_running(at)) & ~opened
+        case "late":
+            return Q(status=Status.COMPLETED, completed_late=True)
+        case "completed":
+            return Q(status=Status.COMPLETED, completed_late=False)
+        case _:
+            return Q(status=state) & ~opened
+
+
+def state_of(payment: Payment) -> str:
+    """Return the badge of a payment read by the list (with in_review and running annotated)."""
+    if payment.status == Status.COMPLETED:
+        return "late" if payment.completed_late else "completed"
+    if getattr(payment, "in_review", False):
+        return "review"
+    if payment.status == Status.PENDING and not getattr(payment, "running", True):
+        return "confirming"
+    return str(payment.status)
+
+
+def dressed(rows: QuerySet[Payment], *, at: datetime) -> QuerySet[Payment]:
+    """Return the payments with what a badge and an export need beside the row."""
+    newest = Attempt.objects.filter(payment=OuterRef("pk")).order_by("-number")
+    credited = Transfer.objects.filter(payment=OuterRef("pk"), fate="credited")
+    return rows.select_related("user").annotate(
+        in_review=Exists(_open_items()),
+        running=_running(at),
+        newest_md5=Subquery(newest.values("md5")[:1]),
+        credited_hash=Subquery(credited.values("hash")[:1]),
+    )
+
+
+def _named(text: str) -> Q:
+    """Return the condition of a search: a reference, an md5, a hash or its beginning, a bank's reference,
+    a payer's name or e-mail address."""
+    bare = text.strip()
+    anything = Q(transaction_id__startswith=bare.upper())
+    if HEX.fullmatch(bare):
+        low = bare.lower()
+        if len(low) == 32:
+            anything |= Q(pk__in=Attempt.objects.filter(md5=low).values("payment"))
+        if len(low) >= 8:
+            anything |= Q(pk__in=Transfer.objects.filter(hash__startswith=low).values("payment"))
+            anything |= Q(gateway_payment_id=low)
+    anything |= Q(pk__in=Transfer.objects.filter(external_ref=bare).values("payment"))
+    users = get_user_model()._default_manager.filter(Q(username__icontains=bare) | Q(email__icontains=bare))
+    return anything | Q(user__in=users.values("pk"))
+
+
+def count_of(rows: QuerySet[Payment]) -> int:
+    """Return how many there are, exact up to 10,000; 10,001 stands for more."""
+    return rows.order_by().values("pk")[: COUNT_MAX + 1].count()

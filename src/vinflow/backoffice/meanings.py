@@ -1,0 +1,69 @@
+"""What codes mean, in words for staff: outcomes of calls, reasons of the review desk, what happened."""
+
+from __future__ import annotations
+
+from vinflow.backoffice.words import say
+from vinflow.payments.matching import Reason
+
+__all__ = ["OUTCOMES", "REASONS", "WHY_NOT", "outcome", "reason"]
+
+OUTCOMES = {
+    "found": "Paid",
+    "not_found": "No payment yet",
+    "failed": "The bank reports a failed try",
+    "static_qr": "The gateway calls this QR static",
+    "link": "App link made",
+    "hosted_qr": "QR made by the gateway",
+    "account": "Account answered",
+    "token": "Token renewed",
+    "cannot_tell": "No usable answer",
+    "": "Not answered yet",
+}
+WHY_NOT = {
+    "network": "no connection",
+    "timeout": "no answer in time",
+    "redirect": "sent elsewhere",
+    "auth": "token refused",
+    "quota": "daily limit used up",
+    "throttled": "asked to wait",
+    "blocked": "server refused (403)",
+    "upstream": "gateway error",
+    "config": "settings wrong",
+    "bad_request": "request refused",
+    "unexpected": "unexpected answer",
+    "malformed": "unreadable answer",
+    "unknown_code": "unknown code",
+    "budget": "no call free",
+    "too_large": "answer too large",
+}
+REASONS = {
+    Reason.HASH_MALFORMED: "The transfer's hash is no hash",
+    Reason.CURRENCY_DIFFERS: "Another currency came",
+    Reason.AMOUNT_DIFFERS: "Another amount came",
+    Reason.RECEIVER_UNKNOWN: "It went to an account that is not ours",
+    Reason.BILL_DIFFERS: "It names another bill number",
+    Reason.TOO_EARLY: "It was sent before the QR was made",
+    Reason.TIME_UNKNOWN: "Nobody knows when it was sent",
+    Reason.SENT_BACK: "The bank reports it as sent back",
+    Reason.AFTER_WATCH: "It came after the QR was no longer watched",
+    Reason.LATE_HELD: "It came late, and late payments wait for staff",
+    Reason.ALREADY_PAID: "The payment was paid already",
+    Reason.HASH_SEEN: "The same transfer answers for another QR",
+    Reason.OVER_CAP: "More came than may be added without a person",
+    Reason.CLAIMED_BY_HASH: "The payer named it; no QR of theirs brought it",
+    Reason.HANDLER_REFUSED: "The shop's own program refused it",
+}
+
+
+def outcome(name: str, why: str = "", stage: str = "") -> str:
+    """Return an outcome in words, with why where it told nothing; a lost call says so."""
+    if stage == "lost":
+        return say("The answer was lost; the call counts")
+    text = say(OUTCOMES[name]) if name in OUTCOMES else name
+    return f"{text}: {say(WHY_NOT.get(why, why))}" if why else text
+
+
+def reason(name: str) -> str:
+    """Return a reason of the review desk in words."""
+    known = {str(key): text for key, text in REASONS.items()}
+    return say(known[name]) if name in known else name

@@ -1,0 +1,140 @@
+"""The site's counters for Prometheus, counted from the rows at the moment they are asked for.
+
+No counter lives in memory: any number of processes tell the same, and a restart loses nothing. Amounts
+are whole minor units (cents, riel) with the currency as a label; the two are never one number.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Count, Sum
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from vinflow.backoffice import figures, listing, quota, secrets_shown
+from vinflow.payments.models import Exchange, Payment
+from vinflow.payments.states import Status
+
+__all__ = ["exposition"]
+
+BUCKETS_MS = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 15_000, 30_000)
+
+
+class _Rows(Collector):
+    """Reads the rows when the registry collects."""
+
+    def __init__(self, at: datetime) -> None:
+        self._at = at
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield every family."""
+        environment = listing.environment()
+        yield from _payments(environment)
+        yield from _calls(environment)
+        yield from _day(environment, self._at)
+
+
+def _payments(environment: str) -> Iterable[Metric]:
+    count = GaugeMetricFamily(
+        "vinflow_payments", "Payments by how they stand now", labels=["status", "currency"]
+    )
+    money = CounterMetricFamily(
+        "vinflow_received_minor", "Credited to payments, in cents or riel", labels=["currency"]
+    )
+    late = CounterMetricFamily(
+        "vinflow_paid_late", "Payments paid after their QR had expired", labels=["currency"]
+    )
+    sums: Counter[str] = Counter()
+    lates: Counter[str] = Counter()
+    rows = (
+        Payment.objects.filter(environment=environment)
+        .values("status", "currency", "completed_late")
+        .annotate(n=Count("pk"), total=Sum("amount_minor"))
+        .order_by()
+    )
+    by_state: Counter[tuple[str, str]] = Counter()
+    for row in rows:
+        by_state[row["status"], row["currency"]] += row["n"]
+        if row["status"] == Status.COMPLETED:
+            sums[row["currency"]] += int(row["total"])
+            lates[row["currency"]] += row["n"] if row["completed_late"] else 0
+    for (status, currency), n in sorted(by_state.items()):
+        count.add_metric([status, currency], n)
+    for currency in sorted(sums):
+        money.add_metric([currency], sums[currency])
+        late.add_metric([currency], lates[currency])
+    yield from (count, money, late)
+
+
+def _calls(environment: str) -> Iterable[Metric]:
+    made = CounterMetricFamily(
+        "vinflow_gateway_calls", "Calls to the gateway", labels=["operation", "outcome", "reason"]
+    )
+    spans = HistogramMetricFamily("vinflow_gateway_seconds", "How long calls took", labels=["operation"])
+    rows = (
+        Exchange.objects.filter(environment=environment)
+        .values("operation", "stage", "outcome", "reason", "milliseconds")
+        .annotate(n=Count("pk"))
+        .order_by()
+    )
+    counts: Counter[tuple[str, str, str]] = Counter()
+    took: dict[str, Counter[int]] = {}
+    for row in rows:
+        outcome = row["outcome"] or row["stage"]
+        counts[row["operation"], outcome, row["reason"]] += row["n"]
+        if row["milliseconds"] is not None:
+            took.setdefault(row["operation"], Counter())[row["milliseconds"]] += row["n"]
+    for labels, n in sorted(counts.items()):
+        made.add_metric(list(labels), n)
+    for operation, found in sorted(took.items()):
+        buckets = [
+            (str(limit / 1000), sum(n for ms, n in found.items() if ms <= limit)) for limit in BUCKETS_MS
+        ]
+        buckets.append(("+Inf", sum(found.values())))
+        spans.add_metric([operation], buckets, sum(ms * n for ms, n in found.items()) / 1000)
+    yield from (made, spans)
+
+
+def _day(environment: str, at: datetime) -> Iterable[Metric]:
+    left = quota.today(at=at)
+    if left is not None:
+        yield _gauge("vinflow_quota_used", "Calls used in the tightest window of today", left.used)
+        yield _gauge("vinflow_quota_promised", "Calls promised to QRs that are shown", left.aside)
+        if left.allowed is not None:
+            yield _gauge("vinflow_quota_allowed", "Calls the token may make in a day", left.allowed)
+        if left.confirmable is not None:
+            yield _gauge("vinflow_confirmable", "QRs that can still be confirmed today", left.confirmable)
+    waiting = figures.waiting(environment, at=at)
+    yield _gauge("vinflow_stuck_payments", "Payments past expiry without a verdict", waiting.stuck)
+    items = GaugeMetricFamily("vinflow_review_open", "Items that wait at the review desk", labels=["kind"])
+    opened = figures.reviews(environment)
+    for kind in ("mismatch", "late", "other"):
+        items.add_metric([kind], opened[kind])
+    yield items
+    alive = figures.pulse()
+    if alive.beat_at is not None:
+        age = max(0.0, (at - alive.beat_at).total_seconds())
+        yield _gauge("vinflow_watcher_age_seconds", "Since a watcher was last alive", age)
+    yield _gauge(
+        "vinflow_spending_stopped",
+        "1 while the books do not add up",
+        int(alive.spending_stopped_at is not None),
+    )
+    ends = secrets_shown.token_ends_at()
+    if ends is not None:
+        yield _gauge("vinflow_token_seconds_left", "Until the access token ends", (ends - at).total_seconds())
+
+
+def _gauge(name: str, what: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, what, value=value)
+
+
+def exposition(*, at: datetime) -> bytes:
+    """Return every counter as Prometheus reads it."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(_Rows(at))
+    return generate_latest(registry)

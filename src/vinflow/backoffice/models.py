@@ -1,0 +1,86 @@
+"""What the staff did by hand, and the safety limits that wait for a second owner.
+
+Neither holds money. Decisions about transfers are kept on the review item itself, changed settings in
+payments' own trail; here is the rest: who asked the gateway, who wrote what, who took an export away.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from vinflow.backoffice.rights import RIGHTS
+from vinflow.payments.models import Payment
+
+__all__ = ["SafetyProposal", "StaffAct"]
+
+
+class StaffAct(models.Model):
+    """One act of one person: a look-up at the gateway, a note, an export."""
+
+    class What(models.TextChoices):
+        RECHECK = "recheck", "asked the gateway"
+        NOTE = "note", "wrote a note"
+        EXPORT = "export", "downloaded payments"
+
+    what = models.CharField(max_length=10, choices=What.choices)
+    payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="staff_acts")
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    at = models.DateTimeField()
+    result = models.CharField(max_length=20, blank=True, default="")
+    note = models.TextField(blank=True, default="")
+
+    class Meta:
+        db_table = "backoffice_staffact"
+        default_permissions: ClassVar = ()
+        permissions: ClassVar = [*RIGHTS.items()]
+        indexes: ClassVar = [models.Index(name="act_by_payment", fields=["payment", "at"])]
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.result}".strip()
+
+
+class SafetyProposal(models.Model):
+    """A change of safety limits by one owner, waiting for another (money rule 3). One waits at a time."""
+
+    class Decision(models.TextChoices):
+        OPEN = "", "open"
+        APPROVED = "approved", "approved"
+        REJECTED = "rejected", "rejected"
+
+    changes = models.JSONField()  # {field: [old, new]}, minor units
+    why = models.TextField()
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    proposed_at = models.DateTimeField()
+    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default="")
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "backoffice_safetyproposal"
+        default_permissions: ClassVar = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(name="proposal_one_open", fields=["decision"], condition=Q(decision="")),
+            models.CheckConstraint(
+                name="proposal_decided_whole",
+                condition=Q(decision="", decided_by__isnull=True, decided_at__isnull=True)
+                | (~Q(decision="") & Q(decided_by__isnull=False, decided_at__isnull=False)),
+            ),
+            # Taking one's own proposal back is allowed; approving it is not, whatever the code above says.
+            models.CheckConstraint(
+                name="proposal_two_people",
+                condition=~Q(decision="approved") | ~Q(decided_by=F("proposed_by")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"proposal {self.pk} {self.decision or 'open'}"

@@ -1,0 +1,36 @@
+"""Safety limits: one owner proposes, another approves."""
+
+from __future__ import annotations
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from vinflow.backoffice import safety
+from vinflow.backoffice.desk import desk
+from vinflow.backoffice.words import say
+from vinflow.payments import clock
+
+__all__ = ["proposal"]
+
+
+@desk("proposal", "POST")
+def proposal(request: HttpRequest) -> HttpResponse:
+    """Take a proposal, an approval or a refusal, and go back to the settings."""
+    at = clock.now()
+    act, number = request.POST.get("act", ""), request.POST.get("proposal", "")
+    try:
+        if act == "propose":
+            safety.propose(request.POST, by=request.user, why=request.POST.get("why", ""), at=at)
+            messages.success(request, say("Proposed. Another owner must approve it."))
+        elif act in ("approve", "reject") and number.isascii() and number.isdigit() and len(number) < 18:
+            safety.decide(pk=int(number), approved=act == "approve", by=request.user, at=at)
+            messages.success(
+                request,
+                say("The new limits hold now.") if act == "approve" else say("The proposal is closed."),
+            )
+        else:
+            messages.error(request, say("This proposal was decided already."))
+    except safety.Refused as refused:
+        messages.error(request, refused.args[0])
+    return redirect("backoffice:settings")

@@ -1,0 +1,109 @@
+"""The review desk: every odd transfer, oldest first, with what was expected beside what came."""
+
+from __future__ import annotations
+
+import re
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+
+from vinflow.backoffice import dossier, listing
+from vinflow.backoffice.desk import desk
+from vinflow.backoffice.rights import may
+from vinflow.backoffice.words import say
+from vinflow.payments import clock, reviewing
+from vinflow.payments.errors import ReviewRefused
+from vinflow.payments.models import ReviewItem, Transfer
+
+__all__ = ["approve", "decide", "review"]
+
+SIZE = 25
+HASH = re.compile(r"[0-9a-fA-F]{64}")
+WHY_MAX = 2_000
+
+
+@desk("review")
+def review(request: HttpRequest) -> HttpResponse:
+    """Show the items that wait, oldest first; or those that were decided, newest first."""
+    at = clock.now()
+    decided = request.GET.get("show") == "decided"
+    items = (
+        ReviewItem.objects.filter(payment__environment=listing.environment())
+        .select_related("transfer", "payment__user", "attempt", "proposed_by", "decided_by")
+        .order_by("-decided_at" if decided else "opened_at", "pk")
+    )
+    items = items.exclude(decision="") if decided else items.filter(decision="")
+    page = Paginator(items, SIZE).get_page(request.GET.get("page"))
+    context = {
+        "here": "review",
+        "views": [dossier.item_view(item, viewer=request.user) for item in page],
+        "page": page,
+        "decided": decided,
+        "at": at,
+        "may_decide": may(request.user, "decide_review"),
+        "back_to": "review",
+    }
+    return render(request, "backoffice/review.html", context)
+
+
+def _item(pk: int) -> ReviewItem:
+    found = ReviewItem.objects.select_related("payment", "transfer").filter(pk=pk).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+@desk("decide", "POST")
+def decide(request: HttpRequest, pk: int) -> HttpResponse:
+    """Decide about an item, or propose the decision where a second person must approve it."""
+    item = _item(pk)
+    decision = request.POST.get("decision", "")
+    why = request.POST.get("why", "").replace("\x00", "").strip()[:WHY_MAX]
+    sent_back = request.POST.get("returned_hash", "").strip().lower()
+    if decision == ReviewItem.Decision.RETURNED:
+        # A person sent it back at the bank: the hash of that transfer is the only proof there is.
+        if not HASH.fullmatch(sent_back):
+            messages.error(
+                request, say("Give the hash of the transfer that sent the money back: 64 hex digits.")
+            )
+            return _back(request, item)
+        if Transfer.objects.filter(hash=sent_back).exists():
+            messages.error(request, say("That transfer brought money in; it did not send any back."))
+            return _back(request, item)
+        why = f"{why} [{sent_back}]" if why else ""
+    try:
+        done = reviewing.propose(
+            item=item, decision=decision, by=request.user, why=why, at=clock.now(), returned_hash=sent_back
+        )
+    except ReviewRefused as refused:
+        messages.error(request, say(str(refused)))
+    else:
+        if done.decision:
+            messages.success(request, say(dossier.DECIDED[done.decision]))
+        else:
+            messages.info(request, say("Proposed. Another person must approve it."))
+    return _back(request, item)
+
+
+@desk("approve", "POST")
+def approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """Carry out what another person proposed."""
+    item = _item(pk)
+    if request.POST.get("proposed", "") != item.proposed:
+        messages.error(request, say("The proposal has changed. Look again."))
+        return _back(request, item)
+    try:
+        done = reviewing.approve(item=item, by=request.user, at=clock.now())
+    except ReviewRefused as refused:
+        messages.error(request, say(str(refused)))
+    else:
+        messages.success(request, say(dossier.DECIDED[done.decision]))
+    return _back(request, item)
+
+
+def _back(request: HttpRequest, item: ReviewItem) -> HttpResponse:
+    if request.POST.get("back") == "payment" and item.payment is not None:
+        return redirect("backoffice:payment", item.payment.transaction_id)
+    return redirect("backoffice:review")

@@ -1,0 +1,42 @@
+"""Addresses of the staff's pages and of the probes; rights.ADDRESSES says who may open each."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from vinflow.backoffice.pages import (
+    ledger,
+    overview,
+    payment,
+    probes,
+    proposal,
+    review,
+    settings,
+    transactions,
+)
+
+__all__ = ["app_name", "urlpatterns"]
+
+app_name = "backoffice"
+
+urlpatterns = [
+    path("health", probes.health, name="health"),
+    path("ready", probes.ready, name="ready"),
+    path("metrics", probes.metrics, name="metrics"),
+    path("admin/", overview.overview, name="overview"),
+    path("admin/payments/", overview.overview, name="payments"),
+    path("admin/settings/", settings.settings_home, name="settings_home"),
+    path("admin/settings/payments/", settings.settings_page, name="settings"),
+    path("admin/settings/payments/safety/", proposal.proposal, name="proposal"),
+    path("admin/transactions/", transactions.transactions, name="transactions"),
+    path("admin/transactions/payments.csv", transactions.export_csv, name="export_csv"),
+    path("admin/transactions/payments.xlsx", transactions.export_xlsx, name="export_xlsx"),
+    path("admin/transactions/<slug:reference>/", payment.payment, name="payment"),
+    path("admin/transactions/<slug:reference>/recheck/", payment.recheck, name="recheck"),
+    path("admin/transactions/<slug:reference>/note/", payment.note, name="note"),
+    path("admin/review/", review.review, name="review"),
+    path("admin/review/<int:pk>/decide/", review.decide, name="decide"),
+    path("admin/review/<int:pk>/approve/", review.approve, name="approve"),
+    path("admin/ledger/", ledger.ledger, name="ledger"),
+    path("admin/ledger/entries/", ledger.entries, name="entries"),
+]
