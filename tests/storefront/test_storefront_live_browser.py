@@ -143,6 +143,26 @@ def test_time_runs_out_then_the_bank_says_no_then_a_new_qr_then_the_old_one_is_p
     assert page.faults == []
 
 
+def test_time_that_runs_out_without_a_network_hides_the_qr_and_gives_no_verdict(
+    visit: Any, shop: Any
+) -> None:
+    user = shop.payer()
+    page = visit(path(shop.opened(user, ago_s=LIFETIME_S - 4)), user=user)
+
+    page.context.set_offline(True)
+    wait_for_state(page, "confirming")
+
+    assert page.get_by_test_id("khqr-qr").count() == 0
+    assert page.get_by_test_id("save-qr").count() == 0
+    assert page.get_by_role("heading", level=1).inner_text() == "Time is up – checking one last time"
+    assert page.evaluate("() => document.activeElement.tagName") == "H1"
+    assert page.get_by_test_id("offline-banner").is_visible()
+    assert "expired" not in page.locator("main").inner_text()
+    page.context.set_offline(False)
+    page.wait_for_function("() => document.querySelector('.kw-result') !== null")  # the server's own page
+    assert page.faults == []
+
+
 def test_a_check_always_ends_in_a_line_and_a_second_press_is_told_to_wait(visit: Any, shop: Any) -> None:
     user = shop.payer()
     page = visit(path(shop.opened(user, ago_s=40)), user=user)

@@ -36,6 +36,7 @@ const schedule = (milliseconds) => {
 const rest = (answer) => {
   if (answer.state === "completed") return null;
   if (document.hidden) return 30000;
+  if (answer.state === "pending" && !countdown) return 1000; // our time is up a moment before the server's
   if (answer.state === "pending") return stream ? Math.max(15000, answer.poll_after_ms) : answer.poll_after_ms;
   endedAt ??= performance.now();
   const since = performance.now() - endedAt;
@@ -177,6 +178,25 @@ const goOn = (seconds) => {
   });
 };
 
+// The time is over: no QR on the screen any more, whatever the network does. The verdict is the server's alone, which
+// draws the page anew as soon as it can be reached; until then this much is true without it.
+const timeIsUp = () => {
+  countdown = null;
+  const said = byId("co-time-up").content.cloneNode(true);
+  for (const part of main.querySelectorAll(".kw-actions, #co-timer-line, .kw-col-card > :not(.kw-khqr)")) part.remove();
+  main.querySelector(".kw-khqr-body").replaceChildren(said.querySelector(".kw-qr-gone"));
+  main.querySelector(".kw-wait > div").replaceChildren(said.querySelector("p"));
+  const heading = main.querySelector("[data-heading]");
+  heading.textContent = words().timeUpTitle;
+  const dialog = document.querySelector("dialog[open]");
+  dialog?.close();
+  main.dataset.state = "confirming";
+  heading.focus();
+  speak(words().timeUp, "assertive");
+  titled();
+  ask();
+};
+
 // ---- every second ----
 
 const second = () => {
@@ -189,13 +209,7 @@ const second = () => {
     byId("co-last").hidden = !last;
     const mark = countdown.passed();
     if (mark) speak({ 120: words().twoMinutes, 60: words().oneMinute, 30: words().thirty }[mark]);
-    if (left <= 0) {
-      // The time is over: no QR on the screen any more, whatever the network does. The verdict is the server's.
-      main.querySelector("[data-testid=khqr-qr]")?.remove();
-      countdown = null;
-      if (navigator.onLine === false) main.dataset.state = "confirming";
-      ask();
-    }
+    if (left <= 0) timeIsUp();
   }
   const seconds = left === null ? 0 : Math.ceil(left / 1000);
   if (state() === "pending" && left !== null && (!document.hidden || seconds % 10 === 0)) {
