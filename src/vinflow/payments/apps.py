@@ -17,6 +17,12 @@ class PaymentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from vinflow.payments import checks, guards  # noqa: F401 - the checks register themselves
+        from vinflow.payments import (  # noqa: F401 - the checks register themselves
+            checks,
+            guards,
+            law,
+        )
+        from vinflow.wallet.laws import register_law
 
+        register_law("received is credited, in suspense, returned or written off", law.sentences)
         post_migrate.connect(guards.install_after_migrate, sender=self, dispatch_uid="payments.guards")

@@ -13,19 +13,21 @@ broken, spending and refunds stop; receiving never does.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import F, Sum
 
 from vinflow.money import Currency, Money
+from vinflow.payments import conf
 from vinflow.payments.errors import LawBroken
 from vinflow.payments.models import Payment, PaymentSettings, Transfer
 from vinflow.payments.states import Status
 from vinflow.wallet.models import JournalEntry, JournalLine
 
-__all__ = ["Breach", "check", "enforce", "require_spending_allowed"]
+__all__ = ["Breach", "check", "enforce", "require_spending_allowed", "sentences"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,17 @@ def _completed(environment: str) -> list[Breach]:
         if (pk in done) != (credited[pk] == 1)
     )
     return breaches
+
+
+def sentences(using: str) -> Iterator[str]:
+    """Yield each breach in any environment as a sentence: the wallet's audit asks for them.
+
+    using: the database; payments live in the default one, and the law of another is empty.
+    """
+    if using == DEFAULT_DB_ALIAS:
+        for environment in conf.Environment:
+            for breach in check(environment):
+                yield f"{environment}: {breach.rule}: {breach.what}"
 
 
 def enforce(environment: str, *, at: datetime) -> list[Breach]:
