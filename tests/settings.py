@@ -7,7 +7,6 @@ scratch server is started here, once, before the first worker, and stopped when 
 from __future__ import annotations
 
 import atexit
-import importlib.util
 import os
 import shutil
 import tempfile
@@ -57,7 +56,7 @@ os.environ.update(
 )
 
 from vinflow.project.settings import *  # noqa: E402, F403
-from vinflow.project.settings import INSTALLED_APPS, database  # noqa: E402
+from vinflow.project.settings import database  # noqa: E402
 
 if TEST_DATABASE == "postgres":
     DATABASES = {"default": database(os.environ["TEST_DATABASE_URL"])}
@@ -71,18 +70,3 @@ else:
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL"
 
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a slow hash proves nothing here
-
-
-# While the applications are being built: one that is not there yet, or is named in TEST_WITHOUT, is left out.
-_PARTS = {"wallet": ("guards",), "payments": ("checks", "guards"), "storefront": ("urls", "checks"), "backoffice": ("urls",)}
-
-
-def _is_built(app: str) -> bool:
-    name = app.split(".")[1]
-    if name in os.environ.get("TEST_WITHOUT", "").split(","):
-        return False
-    modules = [f"vinflow.{name}.{part}" for part in ("apps", *_PARTS[name])]
-    return all(importlib.util.find_spec(module) is not None for module in modules)
-
-
-INSTALLED_APPS = [app for app in INSTALLED_APPS if not app.startswith("vinflow.") or _is_built(app)]
