@@ -23,7 +23,7 @@ MADE = "<!-- Made by scripts/reference.py; change {source} instead. -->\n"
 ABOUT_SETTINGS = """\
 Each may stand in the environment or in a file `.env` in the folder the site is started from; the
 environment wins. Another file is named by `VINFLOW_ENV_FILE`. The three of the first table are enough for a
-try; a site with `DEBUG` off also needs `SECRET_KEY` and `VINFLOW_LEDGER_KEY`.
+try; a site with `DEBUG` off also needs `SECRET_KEY`, and `VINFLOW_LEDGER_KEY` to seal its books.
 
 Limits, the switch of the method and the policies (late money, lifetime of a QR, what is shown on a day
 without calls) are defaults that an owner may change while the site runs. Secrets, the payee's account and the
