@@ -11,6 +11,7 @@ import pytest
 from django.db import transaction
 
 from vinflow.money import Currency, Money
+from vinflow.wallet import laws
 from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, external_ref, user_ref
 from vinflow.wallet.models import JournalEntry
 from vinflow.wallet.posting import post, spend
@@ -77,3 +78,9 @@ def spend_some() -> Callable[..., JournalEntry]:
             )
 
     return spend_some
+
+
+@pytest.fixture(autouse=True)
+def no_laws_of_other_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These tests move money that no payment knows of; what payments demand is tested over there."""
+    monkeypatch.setattr(laws, "_laws", {})
