@@ -12,13 +12,14 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from vinflow.cli.ports import free_port
 
 START_S_MAX = 60
 # Nothing in a scratch cluster has to survive a power cut; a benchmark that must pay for it says durable=True.
@@ -78,14 +79,6 @@ def find_initdb() -> Path:
     if on_path:
         return Path(on_path)
     raise FileNotFoundError("PostgreSQL is not installed (no initdb found): run make setup")
-
-
-def free_port() -> int:
-    """Return a TCP port of the loopback address that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _unprivileged_account() -> pwd.struct_passwd | None:
