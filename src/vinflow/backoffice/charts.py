@@ -110,10 +110,9 @@ def _drawn(
             said = f"{label}: {one.name} {one.texts[place]}"
             box = (f"{left:.1f}", f"{foot:.1f}", f"{bar:.1f}", f"{high:.1f}")
             marks += [(*box, one.css, said), (*box, f"{one.css} is-pattern", said)]
-        if len(labels) <= LABELS_MAX and sum(one.values[place] for one in series):
-            top = (
-                series[0].texts[place] if len(series) == 1 else str(sum(one.values[place] for one in series))
-            )
+        height = sum(one.values[place] for one in series)
+        if len(labels) <= LABELS_MAX and height > 0:
+            top = series[0].texts[place] if len(series) == 1 else f"{height:,}"
             texts.append((f"{left + bar / 2:.1f}", f"{foot - 6:.1f}", "bo-value", top))
         if place % every == 0:
             texts.append((f"{left + bar / 2:.1f}", HEIGHT - 8, "bo-label", label))

@@ -113,10 +113,11 @@ def payment_named(reference: str, *, at: datetime) -> Payment | None:
 def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
     """Return everything about a payment that staff may see."""
     attempts = list(Attempt.objects.filter(payment=payment).order_by("-number"))
+    asked_with = Exchange.attempts.through.objects.filter(attempt__in=attempts).values("exchange")
     calls = list(
-        Exchange.objects.filter(Q(attempts__in=attempts) | Q(payment=payment))
-        .distinct()
-        .order_by("-started_at", "-pk")[: CALLS_MAX + 1]
+        Exchange.objects.filter(Q(pk__in=asked_with) | Q(payment=payment)).order_by("-started_at", "-pk")[
+            : CALLS_MAX + 1
+        ]
     )
     transfers = list(Transfer.objects.filter(payment=payment).order_by("stored_at"))
     sources = [entry_source(transfer) for transfer in transfers]
@@ -127,9 +128,11 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
     )
     items = list(
         ReviewItem.objects.filter(payment=payment)
-        .select_related("transfer", "payment", "attempt", "proposed_by", "decided_by")
+        .select_related("transfer", "attempt", "proposed_by", "decided_by")
         .order_by("opened_at")
     )
+    for item in items:
+        item.payment = payment  # with its payer, read already
     acts = list(StaffAct.objects.filter(payment=payment).select_related("actor").order_by("at"))
     made = Dossier(
         payment=payment,

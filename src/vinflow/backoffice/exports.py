@@ -96,8 +96,8 @@ def xlsx_of(rows: QuerySet[Payment]) -> IO[bytes]:
 
     Written row by row to a file on disk. Raises ImportError where openpyxl is not installed.
     """
-    from openpyxl import Workbook
-    from openpyxl.cell import WriteOnlyCell
+    from openpyxl import Workbook  # type: ignore[import-untyped]
+    from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
 
     book = Workbook(write_only=True)
     sheet: Any = book.create_sheet("payments")

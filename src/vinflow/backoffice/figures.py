@@ -189,7 +189,7 @@ def calls(
         .annotate(n=Count("pk"))
         .order_by()
     )
-    found = list(rows)
+    found: list[dict[str, Any]] = [dict(row) for row in rows]
     return _grouped(found), _grouped([row for row in found if row["recent"]])
 
 

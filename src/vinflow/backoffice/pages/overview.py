@@ -268,7 +268,7 @@ def _charts(
     results = [
         Series(say(word), f"bo-{state}", values, [str(value) for value in values])
         for state, word in RESULTS
-        if (values := [outcomes.by_day.get(day, {}).get(state, 0) for day in days]) and any(values)
+        if (values := [outcomes.total([day])[state] for day in days]) and any(values)
     ]
     made.append(charts.bars("results", say("Payments per day by result"), labels, results, links=links("")))
     made.append(_paying(times))

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from vinflow.backoffice import dossier, meanings
+from vinflow.backoffice import acts, dossier, meanings
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.models import StaffAct
 from vinflow.backoffice.rights import may
@@ -70,9 +70,7 @@ def recheck(request: HttpRequest, reference: str) -> HttpResponse:
         )
         return redirect("backoffice:payment", reference)
     if report.kind not in ("wait", "done"):
-        StaffAct.objects.create(
-            what=StaffAct.What.RECHECK, payment=found, actor=request.user, at=at, result=report.kind
-        )
+        acts.keep(StaffAct.What.RECHECK, payment=found, by=request.user, at=at, result=report.kind)
     found.refresh_from_db()
     _tell(request, found, before, report)
     return redirect("backoffice:payment", reference)
@@ -117,6 +115,6 @@ def note(request: HttpRequest, reference: str) -> HttpResponse:
     found = _payment(reference, at)
     text = request.POST.get("note", "").replace("\x00", "").strip()[:NOTE_MAX]
     if text:
-        StaffAct.objects.create(what=StaffAct.What.NOTE, payment=found, actor=request.user, at=at, note=text)
+        acts.keep(StaffAct.What.NOTE, payment=found, by=request.user, at=at, note=text)
         messages.success(request, say("Note added"))
     return redirect("backoffice:payment", reference)

@@ -12,7 +12,7 @@ from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBas
 from django.shortcuts import render
 from django.urls import reverse
 
-from vinflow.backoffice import days, exports, listing
+from vinflow.backoffice import acts, days, exports, listing
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.listing import Wanted
 from vinflow.backoffice.models import StaffAct
@@ -154,9 +154,7 @@ def _chips(wanted: Wanted) -> list[Chip]:
 def _chosen(request: HttpRequest, at: datetime) -> Any:
     wanted = listing.wanted_of(request.GET, at=at)
     rows = listing.dressed(listing.found(wanted, at=at), at=at)
-    StaffAct.objects.create(
-        what=StaffAct.What.EXPORT, actor=request.user, at=at, note=wanted.query(page=1)[:500]
-    )
+    acts.keep(StaffAct.What.EXPORT, by=request.user, at=at, note=wanted.query(page=1)[:500])
     return rows.order_by("-created_at", "-pk")
 
 
