@@ -367,3 +367,23 @@ def test_the_page_of_a_signal_takes_known_ones_only(page: Any, house: Any, payer
     assert page.post(address(payment, "signal/"), {"kind": "paid"}).status_code == 400
     assert payment.attempts.get().signals
     assert not Exchange.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("state", "story"),
+    [
+        ("completed", ["Payment created", "QR shown", "Payment confirmed", "Added to wallet"]),
+        ("late", ["Payment created", "QR shown", "QR expired", "Payment confirmed", "Added to wallet"]),
+        ("expired", ["Payment created", "QR shown", "QR expired"]),
+        ("canceled", ["Payment created", "QR shown", "Payment canceled"]),
+    ],
+)
+def test_an_ended_payment_tells_its_story_in_order(
+    page: Any, house: Any, payer: Any, state: str, story: list[str]
+) -> None:
+    html = html_of(page, house.at_state(state, payer))
+
+    told = html[html.index('data-testid="timeline"') :]
+    moments = re.findall(r'datetime="([^"]+)"', told)
+    assert re.findall(r"<dt>(.*?)</dt>", told) == story
+    assert moments == sorted(moments)

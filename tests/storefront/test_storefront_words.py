@@ -62,6 +62,8 @@ def said() -> Iterator[tuple[str | None, str, str]]:
                 yield None, str(node.args[0].value), path.name
     for text in [*checkout.TITLES.values(), *(text for text, _mode in checkout.ANNOUNCED.values())]:
         yield None, text, "checkout.py"
+    for text in re.findall(r'Happening\("([^"]+)"', (ROOT / "timeline.py").read_text(encoding="utf-8")):
+        yield None, text, "timeline.py"
     for text in [*wallet.NAMES.values(), *(badge.word for badge in BADGES.values())]:
         yield None, text, "tables"
 

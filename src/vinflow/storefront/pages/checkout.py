@@ -36,6 +36,7 @@ from vinflow.storefront.pages.adding import refusal
 from vinflow.storefront.pages.errors import not_found, too_fast
 from vinflow.storefront.pictures import QrPicture, on_page
 from vinflow.storefront.throttle import wait_s
+from vinflow.storefront.timeline import timeline
 from vinflow.storefront.words import say
 
 __all__ = [
@@ -181,7 +182,9 @@ def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
         "forward": FORWARD_S if fresh else 0,
         "reload_s": RELOAD_S if co.state in OPEN_STATES and request.GET.get("reload") != "off" else 0,
     }
-    if co.state == "pending":
+    if co.state != "pending":
+        context["timeline"] = timeline(payment, at=at)
+    else:
         settings = settings_store.current()
         context["qr"] = picture_of(co, disc=settings.disc_enabled)
         context["deeplink"] = settings.deeplink_enabled

@@ -1,0 +1,41 @@
+"""A payment's own story in words, for the payer: what happened, when; nothing about gateways or staff."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from vinflow.payments import queries
+from vinflow.payments.models import Payment
+
+__all__ = ["Happening", "timeline"]
+
+
+class Happening(NamedTuple):
+    """One thing that happened: the English sentence (a message id) and its moment."""
+
+    word: str
+    at: datetime
+
+
+def timeline(payment: Payment, *, at: datetime) -> list[Happening]:
+    """Return what has happened to a payment up to a moment, oldest first; two queries.
+
+    A QR's end is told only where it came before the money.
+    """
+    found = [Happening("Payment created", payment.created_at)]
+    over_at = payment.completed_at or payment.canceled_at or at
+    for attempt in payment.attempts.order_by("number"):
+        found.append(Happening("QR shown", attempt.created_at))
+        if attempt.expires_at <= min(over_at, at):
+            found.append(Happening("QR expired", attempt.expires_at))
+    if payment.app_opened_at is not None:
+        found.append(Happening("Bakong app opened", payment.app_opened_at))
+    if payment.canceled_at is not None:
+        found.append(Happening("Payment canceled", payment.canceled_at))
+    if payment.completed_at is not None:
+        transfer = queries.credited_transfer(payment)
+        if transfer is not None:
+            found.append(Happening("Payment confirmed", transfer.stored_at))
+        found.append(Happening("Added to wallet", payment.completed_at))
+    return sorted(found, key=lambda happening: happening.at)  # stable: equal moments keep the order above
