@@ -46,6 +46,7 @@ build: setup
 	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
 
 docs: setup
+	$(BIN)/python scripts/reference.py
 	$(BIN)/zensical build --clean --strict -f mkdocs.yml
 
 screenshots: setup
