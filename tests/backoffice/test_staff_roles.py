@@ -1,0 +1,175 @@
+"""The grid: every address, every role, and nobody; the table in rights.py is the law."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from vinflow.backoffice import urls
+from vinflow.backoffice.rights import ADDRESSES, RIGHTS, ROLES
+
+PEOPLE = ("anonymous", "payer", "nobody", "cashier", "accountant", "manager", "owner", "admin")
+WRITES = {"recheck", "note", "decide", "approve", "proposal"}
+
+# Who comes in where, written out by hand; the code's own table must say the same.
+MAY = {
+    "cashier": {"overview", "payments", "metrics", "transactions", "payment"},
+    "accountant": {
+        *("overview", "payments", "metrics", "transactions", "payment", "export_csv", "export_xlsx", "note"),
+        *("review", "ledger", "entries", "settings_home", "settings"),
+    },
+}
+MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve"}
+MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal"}
+MAY["anonymous"] = MAY["payer"] = MAY["nobody"] = set()
+OPEN = {"health", "ready"}
+
+
+@pytest.fixture
+def people(shop: Any, signed_in: Callable[..., Any]) -> dict[str, Any]:
+    from django.test import Client
+
+    payer = Client()
+    payer.force_login(shop.payer())
+    made = {"anonymous": Client(), "payer": payer}
+    return made | {role: signed_in("" if role == "nobody" else role) for role in PEOPLE[2:]}
+
+
+def addresses(payment: Any, item: Any) -> Iterator[tuple[str, str]]:
+    from django.urls import reverse
+
+    for pattern in urls.urlpatterns:
+        given = {"reference": payment.transaction_id, "pk": item.pk}
+        needed = {name: given[name] for name in pattern.pattern.converters}
+        yield pattern.name, reverse(f"backoffice:{pattern.name}", kwargs=needed)
+
+
+def test_every_address_is_in_the_table_and_the_table_has_no_other() -> None:
+    assert {pattern.name for pattern in urls.urlpatterns} == set(ADDRESSES)
+    assert {right for right in ADDRESSES.values() if right} <= set(RIGHTS)
+
+
+def test_every_address_lets_in_exactly_whom_the_table_says(people: dict[str, Any], shop: Any) -> None:
+    payment = shop.at_state("review", user=shop.payer("another"))  # nobody's own
+    item = shop.item(payment)
+    seen = 0
+    for name, address in addresses(payment, item):
+        for person, client in people.items():
+            # An empty form: let in, it is refused for what it lacks; nothing must change by the grid itself.
+            if name == "recheck":
+                continue  # it asks the gateway: below, without coming that far
+            answer = client.post(address) if name in WRITES else client.get(address)
+            if name in OPEN:
+                wanted = (200, 503)
+            elif name in MAY[person]:
+                wanted = (200, 302)
+            elif name == "metrics":
+                wanted = (404,)
+            else:
+                wanted = (302,) if person == "anonymous" else (403,)
+            answer.close()  # a file of payments may be behind it
+            assert answer.status_code in wanted, (name, person, answer.status_code)
+            if person == "anonymous" and name not in OPEN and name != "metrics":
+                assert answer["Location"].startswith("/accounts/login/?next="), name
+            seen += 1
+    assert seen == (len(ADDRESSES) - 1) * len(PEOPLE)
+    payment.refresh_from_db()
+    item.refresh_from_db()
+    assert (payment.status, item.decision, item.proposed) == ("pending", "", "")
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_asking_the_gateway_is_for_those_who_may(person: str, people: dict[str, Any], shop: Any) -> None:
+    payment = shop.at_state("completed", user=shop.payer("another"))  # paid: the gateway is not asked
+
+    answer = people[person].post(f"/admin/transactions/{payment.transaction_id}/recheck/")
+
+    let_in = "recheck" in MAY[person]
+    assert answer.status_code == (302 if let_in or person == "anonymous" else 403)
+    assert ("/accounts/login/" in answer.get("Location", "")) == (person == "anonymous")
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_saving_settings_asks_for_its_own_right(person: str, people: dict[str, Any]) -> None:
+    from vinflow.payments import settings_store
+
+    answer = people[person].post("/admin/settings/payments/", {"disc_enabled": "off", "seen": "0"})
+
+    saved = settings_store.current().disc_enabled is False
+    assert saved == (person in ("manager", "owner", "admin"))
+    assert saved or answer.status_code in (302, 403)
+
+
+def test_writing_addresses_refuse_to_be_read(people: dict[str, Any], shop: Any) -> None:
+    payment = shop.at_state("review", user=shop.payer("another"))
+
+    for name, address in addresses(payment, shop.item(payment)):
+        if name in WRITES:
+            assert people["admin"].get(address).status_code == 405
+            assert people["payer"].get(address).status_code == 403  # the right comes first
+
+
+def test_a_form_from_another_site_is_refused(shop: Any) -> None:
+    from django.test import Client
+
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(shop.staff("manager"))
+
+    assert client.post("/admin/settings/payments/", {"khqr_enabled": "off"}).status_code == 403
+
+
+@pytest.mark.both
+def test_the_groups_have_the_rights_of_the_table(db: None) -> None:
+    from django.contrib.auth.models import Group
+
+    for role, rights in ROLES.items():
+        codes = Group.objects.get(name=role).permissions.values_list("codename", flat=True)
+        assert set(codes) == set(rights)
+
+
+def test_a_role_that_an_owner_changed_is_not_put_back_by_a_migration(db: None) -> None:
+    from django.apps import apps
+    from django.contrib.auth.models import Group, Permission
+
+    from vinflow.backoffice import roles
+
+    Group.objects.get(name="cashier").permissions.set([Permission.objects.get(codename="write_note")])
+    Group.objects.get(name="manager").delete()
+
+    roles.install(apps, "default")
+
+    assert [p.codename for p in Group.objects.get(name="cashier").permissions.all()] == ["write_note"]
+    assert Group.objects.get(name="manager").permissions.count() == len(ROLES["manager"])
+
+
+def test_whoever_is_no_longer_staff_has_no_rights_left(shop: Any, signed_in: Callable[..., Any]) -> None:
+    client = signed_in("owner")
+    user = shop.staff("owner")
+    assert client.get("/admin/").status_code == 200
+
+    user.is_staff = False
+    user.save()
+    assert client.get("/admin/").status_code == 403
+
+    user.is_staff, user.is_active = True, False
+    user.save()
+    assert client.get("/admin/").status_code == 302
+
+
+def test_no_row_of_money_can_be_edited_in_djangos_own_admin(db: None) -> None:
+    from django.contrib import admin
+
+    registered = {model._meta.app_label for model in admin.site._registry}
+
+    assert registered.isdisjoint({"payments", "wallet", "backoffice"})
+    assert "auth" in registered
+
+
+def test_the_navigation_shows_only_the_rooms_one_may_enter(people: dict[str, Any]) -> None:
+    text = people["cashier"].get("/admin/").content.decode()
+
+    assert 'href="/admin/transactions/"' in text
+    assert 'href="/admin/settings/"' not in text
+    assert 'href="/admin/review/"' not in text.split("<main")[0]
