@@ -1,4 +1,4 @@
-"""Links of the papers lead somewhere, pictures are small and say what is on them, and every page can be found."""
+"""Links of the papers lead somewhere, pictures are small and say what is on them, every page can be found."""
 
 from __future__ import annotations
 
