@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from vinflow.money import Currency, Money
 from vinflow.payments import clock, conf, law, queries
@@ -19,7 +19,10 @@ from vinflow.payments.opening import open_payment, renew_qr
 from vinflow.payments.reviewing import approve, propose
 from vinflow.payments.testing import allow_flush
 from vinflow.sandbox import Sandbox
+from vinflow.wallet.entries import external_ref, user_ref
+from vinflow.wallet.errors import SpendingStopped
 from vinflow.wallet.models import JournalLine
+from vinflow.wallet.posting import spend
 from vinflow.wallet.queries import balances
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
@@ -310,6 +313,15 @@ def test_a_broken_law_stops_spending_and_never_receiving(
     assert [breach.rule for breach in breaches] == ["received"]
     with pytest.raises(LawBroken, match="received"):
         law.require_spending_allowed()
+    with pytest.raises(SpendingStopped, match="received"), transaction.atomic():
+        spend(
+            wallet=user_ref(payer.pk, "sandbox"),
+            to=external_ref("sandbox"),
+            money=Money(50, Currency.USD),
+            source="order:1",
+            purpose="paid",
+            at=clock.now(),
+        )
     second = open_payment(user=payer, money=Money(500, Currency.USD), key="2", at=clock.now())
     bank.pay(second.attempts.get().qr_string)
     watch(150)

@@ -84,3 +84,4 @@ def spend_some() -> Callable[..., JournalEntry]:
 def no_laws_of_other_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests move money that no payment knows of; what payments demand is tested over there."""
     monkeypatch.setattr(laws, "_laws", {})
+    monkeypatch.setattr(laws, "_brakes", {})

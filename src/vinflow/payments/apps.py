@@ -22,7 +22,8 @@ class PaymentsConfig(AppConfig):
             guards,
             law,
         )
-        from vinflow.wallet.laws import register_law
+        from vinflow.wallet.laws import register_brake, register_law
 
         register_law("received is credited, in suspense, returned or written off", law.sentences)
+        register_brake("the law of payments", law.why_stopped)
         post_migrate.connect(guards.install_after_migrate, sender=self, dispatch_uid="payments.guards")

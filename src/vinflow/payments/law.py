@@ -27,7 +27,7 @@ from vinflow.payments.models import Payment, PaymentSettings, Transfer
 from vinflow.payments.states import Status
 from vinflow.wallet.models import JournalEntry, JournalLine
 
-__all__ = ["Breach", "check", "enforce", "require_spending_allowed", "sentences"]
+__all__ = ["Breach", "check", "enforce", "require_spending_allowed", "sentences", "why_stopped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,12 @@ def enforce(environment: str, *, at: datetime) -> list[Breach]:
             version=F("version") + 1,
         )
     return breaches
+
+
+def why_stopped(using: str = DEFAULT_DB_ALIAS) -> str:
+    """Return why spending is stopped, "" while it is not; the wallet's brake."""
+    rows = PaymentSettings.objects.using(using).filter(singleton=1, spending_stopped_at__isnull=False)
+    return rows.values_list("spending_stopped_why", flat=True).first() or ""
 
 
 def require_spending_allowed() -> None:

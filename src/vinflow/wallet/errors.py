@@ -12,6 +12,7 @@ LedgerError (Exception)      nothing was written, unless a docstring below says 
     InsufficientFunds        the wallet holds less than was asked; .available and .wanted are Money
     AccountClosed            nothing more may be booked on this account
     WalletFrozen             this wallet may receive and not spend
+    SpendingStopped          a brake is on: the books do not add up, and nothing is spent until they do
     NotEmpty                 a wallet with money or holds cannot be closed
     AlreadyReversed          an entry is reversed once
     NotReversible            a reversal is not reversed: post a new entry
@@ -41,6 +42,7 @@ __all__ = [
     "NotInTransaction",
     "NotReversible",
     "Refused",
+    "SpendingStopped",
     "Unbalanced",
     "UnknownHold",
     "WalletFrozen",
@@ -108,6 +110,10 @@ class AccountClosed(Refused):
 
 class WalletFrozen(Refused):
     """This wallet may receive and not spend."""
+
+
+class SpendingStopped(Refused):
+    """A brake is on; receiving goes on."""
 
 
 class NotEmpty(Refused):

@@ -33,6 +33,7 @@ from vinflow.wallet.errors import (
     WalletFrozen,
     WrongEntry,
 )
+from vinflow.wallet.laws import refuse_while_stopped
 from vinflow.wallet.models import Hold, JournalEntry
 from vinflow.wallet.posting import post
 
@@ -53,8 +54,10 @@ def hold(
     """Return a hold on so much of a wallet, made now or found from an earlier time.
 
     Safe to repeat by (source, purpose), in whatever state the hold is by then.
-    Raises HoldDiffers, InsufficientFunds, WalletFrozen, AccountClosed, WrongEntry, NotInTransaction.
+    Raises HoldDiffers, InsufficientFunds, WalletFrozen, SpendingStopped, AccountClosed, WrongEntry,
+    NotInTransaction.
     """
+    refuse_while_stopped(using)
     require_transaction(using)
     check_text("source", source, SOURCE_LENGTH_MAX)
     check_text("purpose", purpose, PURPOSE_LENGTH_MAX - len(CAPTURED))

@@ -27,6 +27,7 @@ from vinflow.wallet.errors import (
     NotReversible,
     WalletFrozen,
 )
+from vinflow.wallet.laws import refuse_while_stopped
 from vinflow.wallet.models import Account, JournalEntry, JournalLine, Seal
 
 INSERT_ENTRY = """
@@ -68,8 +69,9 @@ def spend(
     """Return the entry that took money out of a wallet, if that much was free in it.
 
     The one way to spend or to transfer out: `to` is `external_ref(...)`, or any other account.
-    Repeatable as post() is. Raises WalletFrozen besides what post() raises.
+    Repeatable as post() is. Raises WalletFrozen, SpendingStopped besides what post() raises.
     """
+    refuse_while_stopped(using)
     entry = Entry(source, purpose, (debit(wallet, money), credit(to, money)), memo)
     written, _ = write(entry, at=at, using=using, spending=True)
     return written
