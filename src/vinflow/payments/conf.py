@@ -176,6 +176,11 @@ def watch() -> timedelta:
     return timedelta(seconds=_whole("KHQR_WATCH_S", 86400, 3600, 30 * 86400))
 
 
+def exchange_kept() -> timedelta:
+    """How long the bodies of answers that decided nothing are kept: KHQR_EXCHANGE_KEPT_DAYS, 90 if unset."""
+    return timedelta(days=_whole("KHQR_EXCHANGE_KEPT_DAYS", 90, 1, 3650))
+
+
 def daily_calls() -> int | None:
     """Calls the token may make in a quota day: KHQR_DAILY_CALLS, 100 if unset, None for `none`."""
     value = _text("KHQR_DAILY_CALLS", "100")

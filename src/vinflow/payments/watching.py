@@ -21,7 +21,7 @@ from django.db.models import F, Q
 
 from vinflow.bakong import CannotTell, Failed, Found, NotFound, Outcome, StaticQr
 from vinflow.bakong import Reason as WhyNot
-from vinflow.payments import budgeting, clock, conf, gateways, law, schedule
+from vinflow.payments import budgeting, clock, gateways, schedule, tidying
 from vinflow.payments.budgeting import Asking, Pool
 from vinflow.payments.confirming import process_inbox, process_transfer, store_found
 from vinflow.payments.expiring import expire_if_over, sweep
@@ -41,7 +41,6 @@ CLAIMS_MAX = 2  # "I have paid" may open the staff's and claims' purse this ofte
 CALLS_A_STEP = 20
 OPEN_SEEN = 500  # attempts looked at for one list call
 TAIL_PATIENCE = timedelta(days=1)
-LAW_EVERY = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -506,7 +505,7 @@ def run(
     worker: the name under which its pulse is kept, so that the health page knows who is alive.
     """
     pulsed_at: datetime | None = None
-    lawful_at: datetime | None = None
+    tidied_at: datetime | None = None
     while not stop.is_set():
         try:
             close_old_connections()
@@ -515,10 +514,9 @@ def run(
                 pulse(worker, at=at)
                 pulsed_at = at
             step(now=now)
-            if lawful_at is None or not timedelta(0) <= at - lawful_at < LAW_EVERY:
-                lawful_at = at
-                for breach in law.enforce(conf.environment(), at=at):
-                    log.critical("the books do not add up: %s: %s", breach.rule, breach.what)
+            if tidied_at is None or not timedelta(0) <= at - tidied_at < tidying.EVERY:
+                tidied_at = at
+                tidying.tidy(at=at)
         except OperationalError:
             log.exception("the database did not answer; the watcher tries again")
             connection.close()

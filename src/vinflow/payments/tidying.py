@@ -1,0 +1,63 @@
+"""What has to be done every few minutes beside watching: the law, the seal, old answers.
+
+Each of the three stands alone: one that fails is logged and the others are still done.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from vinflow.payments import conf, law
+from vinflow.payments.models import Exchange
+from vinflow.wallet.errors import NotConfigured
+from vinflow.wallet.sealing import seal_blocks
+
+__all__ = ["EVERY", "tidy"]
+
+log = logging.getLogger(__name__)
+
+EVERY = timedelta(minutes=5)
+PRUNED_A_TIME = 1000
+
+
+def tidy(*, at: datetime) -> None:
+    """Check the law, seal the books, drop the bodies of old answers that decided nothing."""
+    jobs: tuple[Callable[[datetime], object], ...] = (keep_the_law, seal, prune)
+    for job in jobs:
+        try:
+            job(at)
+        except Exception:
+            log.exception("%s failed; it is tried again in a few minutes", job.__name__)
+
+
+def keep_the_law(at: datetime) -> int:
+    """Check the law of money and stop spending when it is broken; return how many breaches there are."""
+    breaches = law.enforce(conf.environment(), at=at)
+    for breach in breaches:
+        log.critical("the books do not add up: %s: %s", breach.rule, breach.what)
+    return len(breaches)
+
+
+def seal(at: datetime) -> None:
+    """Chain what was committed since into sealed blocks, where a key to sign them with is set."""
+    try:
+        seal_blocks(at=at)
+    except NotConfigured:
+        log.debug("VINFLOW_LEDGER_KEY is not set: the books are not sealed")
+
+
+def prune(at: datetime) -> int:
+    """Empty the bodies of answers older than the retention that found nothing; return how many.
+
+    What decided stays for good on Transfer and Attempt; the row of the call, its outcome and its
+    time stay too, since they are the count of the day's calls.
+    """
+    old = Exchange.objects.filter(
+        started_at__lt=at - conf.exchange_kept(),
+        answer__isnull=False,
+        outcome__in=["not_found", "cannot_tell", "failed"],
+    )
+    keys = list(old.order_by("started_at").values_list("pk", flat=True)[:PRUNED_A_TIME])
+    return Exchange.objects.filter(pk__in=keys).update(answer=None)
