@@ -157,7 +157,7 @@ def windows(at: datetime) -> list[Window]:
     KHQR_QUOTA_RESET: auto (both), phnom-penh, utc. Within five minutes after a reset the window
     before it counts as well.
     """
-    said = conf._text("KHQR_QUOTA_RESET", "auto")
+    said = conf.quota_reset()
     shifts = {"phnom-penh": PHNOM_PENH, "utc": timedelta(0)}
     chosen = shifts if said == "auto" else {said: shifts[said]}
     found: dict[tuple[str, datetime], Window] = {}

@@ -18,7 +18,8 @@ __all__ = ["gateway_settings", "row_guards"]
 
 READERS = (
     conf.protocol, conf.environment, conf.api_key, conf.merchant_name, conf.merchant_city, conf.qr_lifetime,
-    conf.grace, conf.watch, conf.daily_calls, conf.timeout_s, conf.funds_handler,
+    conf.grace, conf.quota_reset, conf.exchange_kept, conf.watch, conf.daily_calls,
+    conf.timeout_s, conf.funds_handler,
 )  # fmt: skip
 
 

@@ -176,6 +176,14 @@ def watch() -> timedelta:
     return timedelta(seconds=_whole("KHQR_WATCH_S", 86400, 3600, 30 * 86400))
 
 
+def quota_reset() -> str:
+    """When the quota day begins: KHQR_QUOTA_RESET (auto, phnom-penh, utc); auto, the default, counts both."""
+    said = _text("KHQR_QUOTA_RESET", "auto")
+    if said not in ("auto", "phnom-penh", "utc"):
+        raise NotConfigured("KHQR_QUOTA_RESET", f"must be auto, phnom-penh or utc, not {said!r}")
+    return said
+
+
 def exchange_kept() -> timedelta:
     """How long the bodies of answers that decided nothing are kept: KHQR_EXCHANGE_KEPT_DAYS, 90 if unset."""
     return timedelta(days=_whole("KHQR_EXCHANGE_KEPT_DAYS", 90, 1, 3650))

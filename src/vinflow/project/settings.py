@@ -113,6 +113,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "vinflow.project.logs.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    # Pads what it compresses at random, so that a secret beside what was typed cannot be guessed by size.
+    "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -209,6 +211,8 @@ KHQR_QR_LIFETIME_S = _text("KHQR_QR_LIFETIME_S")
 KHQR_GRACE_S = _text("KHQR_GRACE_S")
 KHQR_WATCH_S = _text("KHQR_WATCH_S")
 KHQR_DAILY_CALLS = _text("KHQR_DAILY_CALLS")
+KHQR_QUOTA_RESET = _text("KHQR_QUOTA_RESET")
+KHQR_EXCHANGE_KEPT_DAYS = _text("KHQR_EXCHANGE_KEPT_DAYS")
 KHQR_PROXY = _text("KHQR_PROXY")
 VINFLOW_NEWCOMERS_SHARE = _text("VINFLOW_NEWCOMERS_SHARE")
 

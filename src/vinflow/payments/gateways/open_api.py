@@ -90,7 +90,7 @@ class OpenApiGateway:
         if back_to:
             source = SourceInfo(
                 app_name=conf.site_name(),
-                app_icon_url=f"{conf.public_url()}/static/storefront/icon.png",
+                app_icon_url=f"{conf.public_url()}/static/storefront/icon.svg",
                 callback=back_to,
             )
         answer = self.client.deeplink(qr_string, source)
