@@ -256,7 +256,7 @@ class TestAskingTheGateway:
         first, second = self.ask(desk, payment), self.ask(desk, payment)
 
         assert "The gateway has no payment for this QR." in first
-        assert "Asked a moment ago. Wait" in second
+        assert "Checked 0 seconds ago. Wait a moment." in second
         assert payment.status == "pending"
 
     def test_an_error_of_the_gateway_changes_nothing(

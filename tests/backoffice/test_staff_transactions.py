@@ -104,26 +104,24 @@ def test_a_payment_is_found_by_any_of_its_names(manager: Any, street: dict[str, 
     assert paid.transaction_id in shown(manager, f"?q={paid.user.email}")
 
 
-@pytest.mark.parametrize(
-    "text", ["'; DROP TABLE payments_payment; --", "%", "_", "\x00", "x" * 5000, "ខ្មែរ", "<b>"]
-)
-def test_a_search_that_finds_nothing_does_no_harm(manager: Any, street: dict[str, Any], text: str) -> None:
-    answer = manager.get(PAGE, {"q": text})
+def test_a_search_that_finds_nothing_does_no_harm(manager: Any, street: dict[str, Any]) -> None:
+    for text in ("'; DROP TABLE payments_payment; --", "%", "_", "\x00", "x" * 5000, "ខ្មែរ", "<b>bold"):
+        answer = manager.get(PAGE, {"q": text})
 
-    assert answer.status_code == 200
-    assert "<b>" not in answer.content.decode().replace("<b>Nothing", "")
+        assert answer.status_code == 200
+        assert "<b>bold" not in answer.content.decode()
 
 
-@pytest.mark.parametrize(
-    "query",
-    ["status=paid", "currency=EUR", "range=year", "from=2026-13-01", "least=ten", "sort=secret", "size=7"],
-)
-def test_what_cannot_be_read_is_left_out_and_said(manager: Any, street: dict[str, Any], query: str) -> None:
-    answer = manager.get(f"{PAGE}?{query}")
+def test_what_cannot_be_read_is_left_out_and_said(manager: Any, street: dict[str, Any]) -> None:
+    for query in (
+        *("status=paid", "currency=EUR", "range=year", "from=2026-13-01"),
+        *("least=ten", "sort=secret", "size=7", "late=yes", "date=always"),
+    ):
+        answer = manager.get(f"{PAGE}?{query}")
 
-    assert answer.status_code == 200
-    assert 'data-testid="unread"' in answer.content.decode()
-    assert total(manager, f"?{query}") == str(len(street))
+        assert answer.status_code == 200
+        assert 'data-testid="unread"' in answer.content.decode(), query
+        assert total(manager, f"?{query}") == str(len(street)), query
 
 
 def test_the_address_of_a_chip_takes_one_filter_away(manager: Any, street: dict[str, Any]) -> None:

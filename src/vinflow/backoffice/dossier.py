@@ -16,8 +16,8 @@ from django.utils.safestring import SafeString, mark_safe
 from vinflow import khqr
 from vinflow.backoffice import listing, masking, meanings
 from vinflow.backoffice.models import StaffAct
+from vinflow.backoffice.preview import px_each
 from vinflow.backoffice.words import say
-from vinflow.khqr.image import MODULES_MAX
 from vinflow.money import format_money
 from vinflow.payments import reviewing
 from vinflow.payments.crediting import entry_source
@@ -47,8 +47,8 @@ class QrView:
     attempt: Attempt
     svg: SafeString
     modules: int
-    modules_max: int
-    rows: tuple[khqr.Description, ...] | tuple[Any, ...]
+    px: str
+    rows: tuple[Any, ...]
     crc: str
 
 
@@ -156,12 +156,13 @@ def _qr(attempt: Attempt) -> QrView:
         crc = next((row.meaning for row in rows if row.path == "63"), "")
     except khqr.KHQRError as error:  # a hosted gateway's text may be anything; it is shown as it is
         rows, crc = (), str(error)
+    modules = khqr.modules(attempt.qr_string, "H")
     drawn = khqr.svg(attempt.qr_string, level="H", title=title, css_class="bo-qr")
     return QrView(
         attempt,
         mark_safe(drawn),  # noqa: S308  (our own drawing; the codec quotes the title)
-        khqr.modules(attempt.qr_string, "H"),
-        MODULES_MAX,
+        modules,
+        px_each(modules),
         rows,
         crc,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from vinflow.backoffice.words import say
 from vinflow.payments.matching import Reason
 
-__all__ = ["OUTCOMES", "REASONS", "WHY_NOT", "outcome", "reason"]
+__all__ = ["FATES", "OUTCOMES", "REASONS", "WHY_NOT", "fate", "outcome", "reason", "short"]
 
 OUTCOMES = {
     "found": "Paid",
@@ -17,6 +17,8 @@ OUTCOMES = {
     "account": "Account answered",
     "token": "Token renewed",
     "cannot_tell": "No usable answer",
+    "started": "Not answered yet",
+    "lost": "The answer was lost; the call counts",
     "": "Not answered yet",
 }
 WHY_NOT = {
@@ -53,6 +55,27 @@ REASONS = {
     Reason.CLAIMED_BY_HASH: "The payer named it; no QR of theirs brought it",
     Reason.HANDLER_REFUSED: "The shop's own program refused it",
 }
+
+
+FATES = {
+    "": "Not decided yet",
+    "credited": "Credited",
+    "extra": "Credited besides",
+    "in_review": "In review",
+    "returned": "Sent back",
+    "written_off": "Set aside as unclaimed",
+    "dismissed": "Not ours",
+}
+
+
+def fate(name: str) -> str:
+    """Return what became of a transfer, or what was decided about it, in words."""
+    return say(FATES[name]) if name in FATES else name
+
+
+def short(name: str) -> str:
+    """Return an outcome, or why there was none, in a few words."""
+    return say(WHY_NOT.get(name) or OUTCOMES.get(name, name))
 
 
 def outcome(name: str, why: str = "", stage: str = "") -> str:

@@ -14,7 +14,7 @@ from vinflow.payments import clock, conf, settings_store
 from vinflow.payments.errors import NotConfigured
 from vinflow.payments.models import PaymentSettings
 
-__all__ = ["Sample", "sample"]
+__all__ = ["Sample", "px_each", "sample"]
 
 SIDE_PX = 256
 
@@ -26,8 +26,12 @@ class Sample:
     svg: SafeString
     modules: int
     px: str
-    modules_max: int
     dense: bool
+
+
+def px_each(modules: int) -> str:
+    """Return how many pixels a module has on the checkout's 256 px picture, to one digit."""
+    return f"{SIDE_PX / (modules + 2 * QUIET_ZONE):.1f}"
 
 
 def sample(row: PaymentSettings, *, at: datetime) -> Sample | None:
@@ -57,7 +61,6 @@ def sample(row: PaymentSettings, *, at: datetime) -> Sample | None:
     return Sample(
         mark_safe(drawn),  # noqa: S308  (our own drawing)
         modules,
-        f"{SIDE_PX / (modules + 2 * QUIET_ZONE):.1f}",
-        MODULES_MAX,
+        px_each(modules),
         modules > MODULES_MAX,
     )

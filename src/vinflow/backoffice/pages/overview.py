@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from vinflow.backoffice import attention, charts, figures, listing, quota, secrets_shown
+from vinflow.backoffice import attention, charts, figures, listing, meanings, quota, secrets_shown
 from vinflow.backoffice.charts import Chart, Series
 from vinflow.backoffice.days import PHNOM_PENH, span_of
 from vinflow.backoffice.desk import desk
@@ -229,7 +229,11 @@ def _call_row(one: figures.Calls) -> CallRow:
         found = figures.percentile(one.milliseconds, share)
         spans.append((name, "—" if found is None else f"{found:,}"))
     return CallRow(
-        one.operation, one.count, f"{one.errors / one.count:.1%}", spans, one.by_outcome.most_common()
+        one.operation,
+        one.count,
+        f"{one.errors / one.count:.1%}",
+        spans,
+        [(meanings.short(word), n) for word, n in one.by_outcome.most_common()],
     )
 
 

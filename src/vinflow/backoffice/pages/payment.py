@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -91,9 +92,9 @@ def _tell(request: HttpRequest, found: Payment, before: str, report: watching.Ch
         case "none":
             messages.info(request, say("The gateway has no payment for this QR."))
         case "wait":
-            messages.warning(
-                request, say("Asked a moment ago. Wait {seconds} seconds.", seconds=report.wait_s)
-            )
+            asked = found.attempts.aggregate(last=Max("last_asked_at"))["last"] or report.at
+            ago = max(0, int((report.at - asked).total_seconds()))
+            messages.warning(request, say("Checked {seconds} seconds ago. Wait a moment.", seconds=ago))
         case "later":
             messages.warning(request, say("No call is free now. Nothing changed."))
         case _:

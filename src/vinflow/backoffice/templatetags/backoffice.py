@@ -8,7 +8,7 @@ from typing import Any
 from django import template
 from django.template import Context
 
-from vinflow.backoffice import masking, settings_form
+from vinflow.backoffice import masking, meanings, settings_form
 from vinflow.backoffice.rights import rights_of
 
 register = template.Library()
@@ -36,6 +36,12 @@ def staff_nav(context: Context) -> dict[str, Any]:
 def masked(account: str) -> str:
     """Return an account with all but its end hidden."""
     return masking.masked_account(account)
+
+
+@register.filter
+def fate(name: str) -> str:
+    """Return what became of a transfer, in words."""
+    return meanings.fate(name)
 
 
 @register.filter
