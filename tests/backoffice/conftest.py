@@ -182,3 +182,9 @@ def signed_in(shop: Shop) -> Callable[..., Any]:
 def manager(signed_in: Callable[..., Any]) -> Any:
     """A manager's client."""
     return signed_in("manager")
+
+
+@pytest.fixture
+def shop_class() -> type[Shop]:
+    """The class itself, for tests that bring their own database."""
+    return Shop

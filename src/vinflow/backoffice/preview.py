@@ -8,6 +8,7 @@ from datetime import datetime
 from django.utils.safestring import SafeString, mark_safe
 
 from vinflow import khqr
+from vinflow.backoffice.words import say
 from vinflow.khqr.image import MODULES_MAX, QUIET_ZONE
 from vinflow.money import Currency, Money
 from vinflow.payments import clock, conf, settings_store
@@ -57,7 +58,7 @@ def sample(row: PaymentSettings, *, at: datetime) -> Sample | None:
         return None
     modules = khqr.modules(text, "H")
     # A picture to look at, never to pay: it is drawn from a made-up reference that nothing watches.
-    drawn = khqr.svg(text, level="H", css_class="bo-sample")
+    drawn = khqr.svg(text, level="H", title=say("Preview"), css_class="bo-sample")
     return Sample(
         mark_safe(drawn),  # noqa: S308  (our own drawing)
         modules,
