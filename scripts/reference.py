@@ -1,10 +1,11 @@
-"""Writes docs/reference/settings.md and errors.md from the places where both are stated.
+"""Writes the pages in docs/reference from the places where the facts are stated.
 
     python scripts/reference.py          write them
     python scripts/reference.py --check  say which are stale, and exit 1 then
 
 Settings come from .env.example, which a test holds against the code; errors from the trees at the top of each
-room's errors.py, and from the reasons and codes beside them. tests/house/test_reference.py runs the check.
+room's errors.py, and from the reasons and codes beside them; commands from what --help prints; rows and
+signals from the models. tests/house/test_reference.py runs the check.
 """
 
 from __future__ import annotations
@@ -14,7 +15,12 @@ import re
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
+
+import click
+
+from vinflow.cli import COMMANDS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -35,6 +41,15 @@ In a project of your own the same names are settings of Django: `KHQR_MERCHANT_I
 ABOUT_ERRORS = """\
 An exception is a caller's mistake or a refusal; what the world may answer is a value. Every room has one
 root, and its tree is split by what the caller can do about it.
+"""
+ABOUT_COMMANDS = """\
+`vinflow` is installed with the package; in a clone it is `.venv/bin/vinflow`. The commands that need a site
+read its settings from the environment and from `.env`.
+"""
+ABOUT_ROWS = """\
+Read them freely; write them through the functions only (`opening`, `canceling`, `reviewing`, `posting`,
+`holds`): much of what a row may become is refused by the database itself. Amounts are whole minor units,
+moments are aware. Signals are sent after the commit; a listener that raises is logged and passed over.
 """
 
 TREES = {
@@ -98,6 +113,70 @@ def errors_page() -> str:
     return "\n".join(lines).rstrip() + "\n"
 
 
+def commands_page() -> str:
+    """Return the page of commands: what --help prints, and Django's own commands beside it."""
+    lines = ["# Commands\n", MADE.format(source="the commands themselves"), ABOUT_COMMANDS]
+    for name, place in COMMANDS.items():
+        command = getattr(import_module(place.module), place.name)
+        lines += [f"## `vinflow {name}`\n", "```text", _help(command, f"vinflow {name}"), "```\n"]
+        if isinstance(command, click.Group):
+            for part, sub in sorted(command.commands.items()):
+                called = f"vinflow {name} {part}"
+                lines += [f"### `{called}`\n", "```text", _help(sub, called), "```\n"]
+    lines += ["## `vinflow manage`: VinFlow's own\n", "| command | |", "| --- | --- |"]
+    for file in sorted((ROOT / "src" / "vinflow").glob("*/management/commands/[a-z]*.py")):
+        module = ast.parse(file.read_text("utf-8"))
+        helps = [
+            node.value.value
+            for each in ast.walk(module)
+            if isinstance(each, ast.ClassDef) and each.name == "Command"
+            for node in each.body
+            if isinstance(node, ast.Assign)
+            and isinstance(node.targets[0], ast.Name)
+            and node.targets[0].id == "help"
+            and isinstance(node.value, ast.Constant)
+        ]
+        lines.append(f"| `{file.stem}` | {helps[0] if helps else ''} |")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _help(command: click.Command, name: str) -> str:
+    context = click.Context(command, info_name=name, terminal_width=100)
+    context.help_option_names = ["-h", "--help"]
+    return command.get_help(context).replace("[OPTIONS] COMMAND [ARGS]...", "COMMAND ...")
+
+
+def rows_page() -> str:
+    """Return the page of rows and signals: each model with its docstring and its fields."""
+    lines = ["# Rows and signals\n", MADE.format(source="the models"), ABOUT_ROWS]
+    for room in ("payments", "wallet"):
+        lines.append(f"## `vinflow.{room}.models`\n")
+        module = ast.parse((ROOT / "src" / "vinflow" / room / "models.py").read_text("utf-8"))
+        for node in module.body:
+            if isinstance(node, ast.ClassDef) and (fields := _fields(node)):
+                about = " ".join((ast.get_docstring(node) or "").split())
+                lines += [f"### {node.name}\n", about, "", ", ".join(f"`{name}`" for name in fields), ""]
+    lines += ["## Signals of `vinflow.payments.announcing`\n", "| signal | sent with |", "| --- | --- |"]
+    source = (ROOT / "src" / "vinflow" / "payments" / "announcing.py").read_text("utf-8")
+    for name, sent in re.findall(r"^(\w+) = Signal\(\)  # (.+)$", source, re.MULTILINE):
+        words = ", ".join(f"`{word.strip().rstrip('=')}`" for word in sent.split(","))
+        lines.append(f"| `{name}` | {words} |")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _fields(node: ast.ClassDef) -> list[str]:
+    """Return the names of a model's columns, in order; [] for a class that is none."""
+    return [
+        each.targets[0].id
+        for each in node.body
+        if isinstance(each, ast.Assign)
+        and isinstance(each.targets[0], ast.Name)
+        and isinstance(each.value, ast.Call)
+        and isinstance(each.value.func, ast.Attribute)
+        and each.value.func.attr.endswith(("Field", "ForeignKey"))
+    ]
+
+
 def _docstring(file: str) -> str:
     module = ast.parse((ROOT / "src" / "vinflow" / file).read_text("utf-8"))
     return ast.get_docstring(module) or ""
@@ -149,7 +228,12 @@ def _codes() -> list[str]:
 
 def main() -> int:
     """Return 0 when the pages are as they should be, or have been written."""
-    made = {PAGES / "settings.md": settings_page(), PAGES / "errors.md": errors_page()}
+    made = {
+        PAGES / "settings.md": settings_page(),
+        PAGES / "errors.md": errors_page(),
+        PAGES / "commands.md": commands_page(),
+        PAGES / "rows.md": rows_page(),
+    }
     if "--check" not in sys.argv[1:]:
         PAGES.mkdir(parents=True, exist_ok=True)
         for path, text in made.items():
