@@ -5,7 +5,8 @@
 
 Settings come from .env.example, which a test holds against the code; errors from the trees at the top of each
 room's errors.py, and from the reasons and codes beside them; commands from what --help prints; rows and
-signals from the models. tests/house/test_reference.py runs the check.
+signals from the models. The drawing of a payment's states on the architecture page comes from their table.
+tests/house/test_reference.py runs the check.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 import click
 
 from vinflow.cli import COMMANDS
+from vinflow.payments.states import mermaid
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -226,6 +228,20 @@ def _codes() -> list[str]:
     ]
 
 
+def architecture_page() -> str:
+    """Return the architecture page as it stands, with the drawing of today's states."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    drawn, count = re.subn(
+        r"^(```mermaid\n)stateDiagram.*?(^```)",
+        lambda found: found[1] + mermaid() + found[2],
+        page,
+        flags=re.MULTILINE | re.DOTALL,
+    )
+    if count != 1:
+        raise SystemExit(f"docs/architecture.md has {count} state diagrams, not one")
+    return drawn
+
+
 def main() -> int:
     """Return 0 when the pages are as they should be, or have been written."""
     made = {
@@ -233,6 +249,7 @@ def main() -> int:
         PAGES / "errors.md": errors_page(),
         PAGES / "commands.md": commands_page(),
         PAGES / "rows.md": rows_page(),
+        ROOT / "docs" / "architecture.md": architecture_page(),
     }
     if "--check" not in sys.argv[1:]:
         PAGES.mkdir(parents=True, exist_ok=True)

@@ -39,24 +39,23 @@ def test_every_command_of_the_root_has_a_chapter(root: Path) -> None:
 
 def test_a_stale_page_is_named(root: Path, tmp_path: Path) -> None:
     """The check itself can fail: a copy of the house with one more setting is stale."""
-    pages = sorted((root / "docs" / "reference").glob("*.md"))
-    assert len(pages) == 4
-    for path in (root / "scripts" / "reference.py", root / ".env.example", *pages):
-        name = path.relative_to(root)
+    for name in ("scripts/reference.py", ".env.example", "docs/architecture.md"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_text(path.read_text("utf-8"))
+        (tmp_path / name).write_text((root / name).read_text("utf-8"))
     (tmp_path / "src").symlink_to(root / "src")
+
+    def reference(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "scripts/reference.py", *arguments]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert reference().returncode == 0
+    assert reference("--check").returncode == 0
     with (tmp_path / ".env.example").open("a") as example:
         example.write("# Something new\n# VINFLOW_NEW=1\n")
 
-    checked = subprocess.run(
-        [sys.executable, "scripts/reference.py", "--check"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    checked = reference("--check")
 
     assert checked.returncode == 1
-    assert "docs/reference/settings.md is stale" in checked.stderr
-    assert checked.stderr.count("is stale") == 1
+    assert checked.stderr.splitlines() == [
+        "docs/reference/settings.md is stale: run python scripts/reference.py"
+    ]
