@@ -53,7 +53,7 @@ REASONS = {
     Reason.HASH_SEEN: "The same transfer answers for another QR",
     Reason.OVER_CAP: "More came than may be added without a person",
     Reason.CLAIMED_BY_HASH: "The payer named it; no QR of theirs brought it",
-    Reason.HANDLER_REFUSED: "The shop's own program refused it",
+    Reason.NOT_CREDITABLE: "It could not be credited: a closed wallet, or the shop's own program refused it",
 }
 
 

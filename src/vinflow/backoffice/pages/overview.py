@@ -203,13 +203,9 @@ def _gateway(recent: list[figures.Calls], left: quota.Quota | None, at: datetime
     last = ""
     if left is not None and left.last_answer_at is not None:
         last = say("Last answer {time} ago", time=_clock(int((at - left.last_answer_at).total_seconds())))
-    return {
-        "word": say(word),
-        "tone": tone,
-        "last": last,
-        "ms": f"{middle:,} ms" if middle is not None else "",
-        "errors": f"{errors / asked:.1%}" if asked else "",
-    }
+    facts = [last, f"{middle:,} ms" if middle is not None else ""]
+    facts.append(say("{percent} errors", percent=f"{errors / asked:.1%}") if asked else "")
+    return {"word": say(word), "tone": tone, "facts": " · ".join(fact for fact in facts if fact)}
 
 
 @dataclass(frozen=True, slots=True)
