@@ -56,6 +56,18 @@ def test_the_tiles_equal_the_sums_of_the_rows(manager: Any, day: Any) -> None:
     assert tile(manager, "median") == "0:19"
 
 
+def test_what_the_review_desk_gave_counts_as_received(manager: Any, shop: Any) -> None:
+    payment = shop.at_state("review", money=Money(1000, Currency.USD))
+    assert tile(manager, "received_usd") == "$0.00"
+
+    manager.post(
+        f"/admin/review/{shop.item(payment).pk}/decide/", {"decision": "credited", "why": "as agreed"}
+    )
+
+    assert tile(manager, "received_usd") == "$15.00"
+    assert 'vinflow_received_minor_total{currency="USD"} 1500.0' in manager.get("/metrics").content.decode()
+
+
 def test_yesterdays_money_is_not_todays(manager: Any, shop: Any) -> None:
     from vinflow.payments import clock
 
@@ -328,6 +340,24 @@ def test_the_review_desk_shows_the_oldest_first_with_expected_beside_came(manage
     )
     assert manager.get("/admin/review/").content.decode().count('data-testid="item"') == 1
     assert earlier.transaction_id in manager.get("/admin/review/?show=decided").content.decode()
+
+
+def test_spending_goes_on_only_when_the_books_add_up_and_an_owner_says_why(
+    shop: Any, signed_in: Callable[..., Any]
+) -> None:
+    from vinflow.payments import settings_store
+    from vinflow.payments.models import PaymentSettings
+
+    PaymentSettings.objects.create(singleton=1, spending_stopped_at=shop.at, spending_stopped_why="a test")
+    owner = signed_in("owner")
+    assert 'data-testid="stopped"' in owner.get("/admin/ledger/").content.decode()
+    assert 'name="why"' not in signed_in("manager").get("/admin/ledger/").content.decode()
+
+    owner.post("/admin/ledger/resume/", {"why": ""})
+    assert settings_store.current().spending_stopped_at is not None
+    owner.post("/admin/ledger/resume/", {"why": "the statement explains it"})
+
+    assert settings_store.current().spending_stopped_at is None
 
 
 @pytest.mark.both

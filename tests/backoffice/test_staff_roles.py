@@ -11,7 +11,7 @@ from vinflow.backoffice import urls
 from vinflow.backoffice.rights import ADDRESSES, RIGHTS, ROLES
 
 PEOPLE = ("anonymous", "payer", "nobody", "cashier", "accountant", "manager", "owner", "admin")
-WRITES = {"recheck", "note", "decide", "approve", "proposal"}
+WRITES = {"recheck", "note", "decide", "approve", "withdraw", "proposal", "resume"}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
@@ -21,8 +21,8 @@ MAY = {
         *("review", "ledger", "entries", "settings_home", "settings"),
     },
 }
-MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve"}
-MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal"}
+MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw"}
+MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume"}
 MAY["anonymous"] = MAY["payer"] = MAY["nobody"] = set()
 OPEN = {"health", "ready"}
 

@@ -13,7 +13,7 @@ from vinflow.backoffice.figures import Calls, Pulse, Waiting
 from vinflow.backoffice.quota import Quota
 from vinflow.backoffice.words import say
 
-__all__ = ["Note", "notes"]
+__all__ = ["Note", "notes", "token_note"]
 
 TOKEN_SOON = timedelta(days=7)
 WATCHER_SILENT = timedelta(minutes=2)
@@ -29,6 +29,12 @@ class Note:
     key: str
     text: str
     url: str
+
+
+def token_note(ends_at: datetime, *, at: datetime, key: str = "token") -> Note:
+    """Return what to do about a token that ends soon, or has ended."""
+    days = max(0, (ends_at - at).days)
+    return Note(key, say("The access token expires in {n} days", n=days), reverse("backoffice:settings"))
 
 
 def notes(
@@ -85,8 +91,7 @@ def notes(
             text = say("Gateway calls today: {used} of {limit}", used=quota.used, limit=quota.allowed)
             found.append(Note("quota", text, config))
     if token_ends_at is not None and token_ends_at - at <= TOKEN_SOON:
-        days = max(0, (token_ends_at - at).days)
-        found.append(Note("token", say("The access token expires in {n} days", n=days), config))
+        found.append(token_note(token_ends_at, at=at))
     if reviews["mismatch"]:
         text = say("{n} payments with a different amount or currency", n=reviews["mismatch"])
         found.append(Note("mismatch", text, desk))

@@ -18,12 +18,14 @@ from django.db.models.functions import TruncDate
 
 from vinflow.backoffice.days import PHNOM_PENH, day_of, span_of
 from vinflow.money import Currency, Money
-from vinflow.payments.models import Exchange, Payment, PaymentSettings, ReviewItem, Transfer, WorkerPulse
+from vinflow.payments.models import Exchange, Payment, PaymentSettings, ReviewItem, WorkerPulse
 from vinflow.payments.states import Status
 
 __all__ = [
     "Calls",
+    "Desk",
     "Outcomes",
+    "Received",
     "Times",
     "Waiting",
     "calls",
@@ -31,8 +33,9 @@ __all__ = [
     "percentile",
     "pulse",
     "received",
-    "reviews",
+    "review_desk",
     "times",
+    "together",
     "waiting",
 ]
 
@@ -40,6 +43,7 @@ LATEST = timedelta(
     days=32
 )  # the longest watch of a QR and more: what was credited later was opened no earlier
 TIMES_MAX = 20_000
+Received = dict[Currency, dict[date, Money]]
 STUCK = timedelta(minutes=10)
 
 
@@ -79,14 +83,14 @@ def outcomes(environment: str, first: date, last: date) -> Outcomes:
     return Outcomes(dict(by_day))
 
 
-def received(environment: str, first: date, last: date) -> dict[Currency, dict[date, Money]]:
-    """Return what was credited to payments on each day of a range, by currency."""
+def received(environment: str, first: date, last: date) -> Received:
+    """Return what completed payments on each day of a range, by currency."""
     start, end = span_of(first, last)
     rows = (
         Payment.objects.filter(
             environment=environment,
+            currency__in=list(Currency),
             status=Status.COMPLETED,
-            created_at__gte=start - LATEST,  # lets the index of status and time do the work
             completed_at__gte=start,
             completed_at__lt=end,
         )
@@ -95,7 +99,7 @@ def received(environment: str, first: date, last: date) -> dict[Currency, dict[d
         .annotate(total=Sum("amount_minor"))
         .order_by()
     )
-    found: dict[Currency, dict[date, Money]] = {currency: {} for currency in Currency}
+    found: Received = {currency: {} for currency in Currency}
     for row in rows:
         currency = Currency(row["currency"])
         found[currency][row["day"]] = Money(int(row["total"]), currency)
@@ -132,26 +136,26 @@ class Times:
 
 
 def times(environment: str, first: date, last: date) -> Times:
-    """Return how long paying and crediting took, of the newest 20,000 payments credited in a range."""
+    """Return how long paying and crediting took, of the newest 20,000 payments completed in a range."""
     start, end = span_of(first, last)
     rows = (
-        Transfer.objects.filter(
+        Payment.objects.filter(
             environment=environment,
-            fate="credited",
-            processed_at__gte=start,
-            processed_at__lt=end,
-            stored_at__gte=start - LATEST,
-            sent_at__isnull=False,
+            currency__in=list(Currency),  # the index of what was completed begins so
+            status=Status.COMPLETED,
+            completed_at__gte=start,
+            completed_at__lt=end,
+            transfers__fate="credited",
+            transfers__sent_at__isnull=False,
         )
-        .order_by("-stored_at")
-        .values_list("attempt__created_at", "sent_at", "payment__completed_at")[:TIMES_MAX]
+        .order_by("-completed_at")
+        .values_list("transfers__attempt__created_at", "transfers__sent_at", "completed_at")[:TIMES_MAX]
     )
     to_pay, to_credit = [], []
     for shown_at, sent_at, credited_at in rows:
-        if sent_at is not None:
+        if sent_at is not None and credited_at is not None:  # as the filter says; here for the types
             to_pay.append(max(0, round((sent_at - shown_at).total_seconds())))
-            if credited_at is not None:
-                to_credit.append(max(0, round((credited_at - sent_at).total_seconds())))
+            to_credit.append(max(0, round((credited_at - sent_at).total_seconds())))
     return Times(sorted(to_pay), sorted(to_credit))
 
 
@@ -215,22 +219,51 @@ def _grouped(rows: Iterable[dict[str, Any]]) -> list[Calls]:
     ]
 
 
-def reviews(environment: str) -> Counter[str]:
-    """Return the open items of the review desk by what they are: mismatch, late, other; and all."""
-    found: Counter[str] = Counter()
-    mismatch = ("amount_differs", "currency_differs")
-    rows = ReviewItem.objects.filter(decision="", payment__environment=environment).values_list(
-        "reasons", flat=True
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The review desk: open items by what they are, and what it gave to payers besides their payments."""
+
+    opened: Counter[str]
+    given: Received
+
+
+MISMATCH = ("amount_differs", "currency_differs")
+
+
+def review_desk(environment: str, first: date, last: date) -> Desk:
+    """Return what waits at the review desk, and what it credited in a range of days, in one query.
+
+    Another amount than was asked for completes no payment; it is given all the same, and counts as
+    received on the day a person decided so.
+    """
+    start, end = span_of(first, last)
+    given = Q(decided_at__gte=start, decided_at__lt=end, transfer__fate="extra")
+    rows = ReviewItem.objects.filter(Q(decision="") | given, payment__environment=environment).values_list(
+        "decision", "reasons", "decided_at", "transfer__currency", "transfer__amount_minor"
     )
-    for reasons in rows:
-        found["all"] += 1
-        if any(name in reasons for name in mismatch):
-            found["mismatch"] += 1
-        elif "late_held" in reasons:
-            found["late"] += 1
-        else:
-            found["other"] += 1
+    found = Desk(Counter(), {currency: {} for currency in Currency})
+    for decision, reasons, decided_at, code, minor in rows:
+        if decision and decided_at is not None:
+            currency, day = Currency(code), day_of(decided_at)
+            by_day = found.given[currency]
+            by_day[day] = by_day.get(day, Money(0, currency)) + Money(int(minor or 0), currency)
+            continue
+        kind = "late" if "late_held" in reasons else "other"
+        found.opened["mismatch" if any(name in reasons for name in MISMATCH) else kind] += 1
+        found.opened["all"] += 1
     return found
+
+
+def together(one: Received, other: Received) -> Received:
+    """Return two tables of money by day, added up; each currency for itself."""
+    summed: Received = {}
+    for currency in Currency:
+        days = {**one[currency], **other[currency]}
+        zero = Money(0, currency)
+        summed[currency] = {
+            day: one[currency].get(day, zero) + other[currency].get(day, zero) for day in days
+        }
+    return summed
 
 
 @dataclass(frozen=True, slots=True)

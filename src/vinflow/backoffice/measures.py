@@ -16,7 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from vinflow.backoffice import figures, listing, quota, secrets_shown
-from vinflow.payments.models import Exchange, Payment
+from vinflow.payments.models import Exchange, Payment, Transfer
 from vinflow.payments.states import Status
 
 __all__ = ["exposition"]
@@ -43,7 +43,7 @@ def _payments(environment: str) -> Iterable[Metric]:
         "vinflow_payments", "Payments by how they stand now", labels=["status", "currency"]
     )
     money = CounterMetricFamily(
-        "vinflow_received_minor", "Credited to payments, in cents or riel", labels=["currency"]
+        "vinflow_received_minor", "Credited to payers, in cents or riel", labels=["currency"]
     )
     late = CounterMetricFamily(
         "vinflow_paid_late", "Payments paid after their QR had expired", labels=["currency"]
@@ -62,6 +62,9 @@ def _payments(environment: str) -> Iterable[Metric]:
         if row["status"] == Status.COMPLETED:
             sums[row["currency"]] += int(row["total"])
             lates[row["currency"]] += row["n"] if row["completed_late"] else 0
+    given = Transfer.objects.filter(environment=environment, fate="extra").values("currency")
+    for extra in given.annotate(total=Sum("amount_minor")).order_by():
+        sums[extra["currency"]] += int(extra["total"] or 0)
     for (status, currency), n in sorted(by_state.items()):
         count.add_metric([status, currency], n)
     for currency in sorted(sums):
@@ -111,7 +114,7 @@ def _day(environment: str, at: datetime) -> Iterable[Metric]:
     waiting = figures.waiting(environment, at=at)
     yield _gauge("vinflow_stuck_payments", "Payments past expiry without a verdict", waiting.stuck)
     items = GaugeMetricFamily("vinflow_review_open", "Items that wait at the review desk", labels=["kind"])
-    opened = figures.reviews(environment)
+    opened = figures.review_desk(environment, figures.today(at), figures.today(at)).opened
     for kind in ("mismatch", "late", "other"):
         items.add_metric([kind], opened[kind])
     yield items

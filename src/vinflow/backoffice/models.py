@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from vinflow.backoffice.rights import RIGHTS
 from vinflow.payments.models import Payment
 
-__all__ = ["SafetyProposal", "StaffAct"]
+__all__ = ["AlertState", "SafetyProposal", "StaffAct"]
 
 
 class StaffAct(models.Model):
@@ -84,3 +84,25 @@ class SafetyProposal(models.Model):
 
     def __str__(self) -> str:
         return f"proposal {self.pk} {self.decision or 'open'}"
+
+
+class AlertState(models.Model):
+    """One thing that needs attention, from its first sight until it has been gone for a while.
+
+    told_at: when it was sent; empty while every channel failed. gone_at: when it was last seen to be
+    over, so that what comes and goes is told once.
+    """
+
+    key = models.CharField(max_length=60, unique=True)
+    since = models.DateTimeField()
+    told_at = models.DateTimeField(null=True)
+    gone_at = models.DateTimeField(null=True)
+    try_after = models.DateTimeField(null=True)
+    tries = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        db_table = "backoffice_alertstate"
+        default_permissions: ClassVar = ()
+
+    def __str__(self) -> str:
+        return self.key

@@ -57,8 +57,10 @@ ADDRESSES: Mapping[str, str | None] = {
     "review": "see_review",
     "decide": "decide_review",
     "approve": "decide_review",
+    "withdraw": "decide_review",
     "ledger": "see_ledger",
     "entries": "see_ledger",
+    "resume": "change_safety",
     "settings_home": "see_settings",
     "settings": "see_settings",  # saving asks for change_settings besides
     "proposal": "change_safety",

@@ -37,6 +37,8 @@ urlpatterns = [
     path("admin/review/", review.review, name="review"),
     path("admin/review/<int:pk>/decide/", review.decide, name="decide"),
     path("admin/review/<int:pk>/approve/", review.approve, name="approve"),
+    path("admin/review/<int:pk>/withdraw/", review.withdraw, name="withdraw"),
     path("admin/ledger/", ledger.ledger, name="ledger"),
     path("admin/ledger/entries/", ledger.entries, name="entries"),
+    path("admin/ledger/resume/", ledger.resume, name="resume"),
 ]

@@ -87,6 +87,12 @@ VINFLOW_MAINTENANCE = _switch("VINFLOW_MAINTENANCE", False)
 VINFLOW_WATCHER = _choice("VINFLOW_WATCHER", "inline", ("inline", "none"))
 # Opens /metrics to a scraper that sends it as a Bearer token; empty: signed-in staff alone.
 VINFLOW_METRICS_TOKEN = _text("VINFLOW_METRICS_TOKEN")
+# Where `vinflow manage staff_alerts` sends what needs attention.
+VINFLOW_ALERT_EMAILS = _names("VINFLOW_ALERT_EMAILS")
+VINFLOW_ALERT_WEBHOOK = _text("VINFLOW_ALERT_WEBHOOK")
+VINFLOW_ALERT_WEBHOOK_SECRET = _text("VINFLOW_ALERT_WEBHOOK_SECRET")
+VINFLOW_TELEGRAM_TOKEN = _text("VINFLOW_TELEGRAM_TOKEN")
+VINFLOW_TELEGRAM_CHAT = _text("VINFLOW_TELEGRAM_CHAT")
 # A callable run inside the crediting transaction in place of the wallet, by its dotted name.
 VINFLOW_FUNDS_HANDLER = _text("VINFLOW_FUNDS_HANDLER")
 # Hosting without a worker: the status address makes the due checks itself.

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 
 from vinflow.backoffice import days, listing
 from vinflow.backoffice.desk import desk
-from vinflow.payments import clock, law
+from vinflow.backoffice.rights import may
+from vinflow.backoffice.words import say
+from vinflow.payments import clock, law, settings_store
+from vinflow.payments.errors import LawBroken
 from vinflow.wallet import queries
 from vinflow.wallet.models import JournalEntry
 
-__all__ = ["entries", "ledger"]
+__all__ = ["entries", "ledger", "resume"]
 
 SIZE = 50
+WHY_LEAST = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +43,26 @@ def ledger(request: HttpRequest) -> HttpResponse:
         "until": Day(until.isoformat(), today.isoformat()),
         "trial": list(queries.trial_balance(environment, until=until).values()),
         "breaches": law.check(environment),
+        "stopped": settings_store.current(),
+        "may_resume": may(request.user, "change_safety"),
     }
     return render(request, "backoffice/ledger.html", context)
+
+
+@desk("resume", "POST")
+def resume(request: HttpRequest) -> HttpResponse:
+    """Let spending go on after a breach was explained or mended; refused while the books do not add up."""
+    why = request.POST.get("why", "").replace("\x00", "").strip()[:2000]
+    if len(why) < WHY_LEAST:
+        messages.error(request, say("Say why: the reason is kept."))
+        return redirect("backoffice:ledger")
+    try:
+        law.resume(by=request.user, why=why, at=clock.now())
+    except LawBroken as broken:
+        messages.error(request, say("The books do not add up") + f": {broken}")
+    else:
+        messages.success(request, say("Spending goes on."))
+    return redirect("backoffice:ledger")
 
 
 @desk("entries")

@@ -63,7 +63,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     waiting = figures.waiting(environment, at=at)
     times = figures.times(environment, first, last)
     calls, recent = figures.calls(environment, *span_of(first, last), recent_from=at - RECENT)
-    reviews = figures.reviews(environment)
+    odd = figures.review_desk(environment, before, last)
+    received = figures.together(received, odd.given)
     left = quota.today(at=at)
     alive = figures.pulse()
 
@@ -79,7 +80,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             outcomes, received, waiting, times, days, earlier, at=at, chosen=chosen, listed=listed
         ),
         "notes": attention.notes(
-            reviews=reviews,
+            reviews=odd.opened,
             waiting=waiting,
             recent=recent,
             quota=left,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
@@ -15,12 +13,11 @@ from vinflow.backoffice.rights import may
 from vinflow.backoffice.words import say
 from vinflow.payments import clock, reviewing
 from vinflow.payments.errors import ReviewRefused
-from vinflow.payments.models import ReviewItem, Transfer
+from vinflow.payments.models import ReviewItem
 
-__all__ = ["approve", "decide", "review"]
+__all__ = ["approve", "decide", "review", "withdraw"]
 
 SIZE = 25
-HASH = re.compile(r"[0-9a-fA-F]{64}")
 WHY_MAX = 2_000
 
 
@@ -61,18 +58,10 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     item = _item(pk)
     decision = request.POST.get("decision", "")
     why = request.POST.get("why", "").replace("\x00", "").strip()[:WHY_MAX]
-    sent_back = request.POST.get("returned_hash", "").strip().lower()
-    if decision == ReviewItem.Decision.RETURNED:
-        # A person sent it back at the bank: the hash of that transfer is the only proof there is.
-        if not HASH.fullmatch(sent_back):
-            messages.error(
-                request, say("Give the hash of the transfer that sent the money back: 64 hex digits.")
-            )
-            return _back(request, item)
-        if Transfer.objects.filter(hash=sent_back).exists():
-            messages.error(request, say("That transfer brought money in; it did not send any back."))
-            return _back(request, item)
-        why = f"{why} [{sent_back}]" if why else ""
+    # The hash of the transfer that sent the money back; reviewing says when it is wanted.
+    sent_back = request.POST.get("returned_hash", "").strip().lower()[:64]
+    if decision != ReviewItem.Decision.RETURNED:
+        sent_back = ""
     try:
         done = reviewing.propose(
             item=item, decision=decision, by=request.user, why=why, at=clock.now(), returned_hash=sent_back
@@ -100,6 +89,19 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, say(str(refused)))
     else:
         messages.success(request, say(dossier.DECIDED[done.decision]))
+    return _back(request, item)
+
+
+@desk("withdraw", "POST")
+def withdraw(request: HttpRequest, pk: int) -> HttpResponse:
+    """Take a proposal back, so that another decision can be proposed."""
+    item = _item(pk)
+    try:
+        reviewing.withdraw(item=item, by=request.user, at=clock.now())
+    except ReviewRefused as refused:
+        messages.error(request, say(str(refused)))
+    else:
+        messages.info(request, say("The proposal is closed."))
     return _back(request, item)
 
 
