@@ -193,6 +193,7 @@ def test_a_time_out_is_named_and_leaves_the_payment_pending(
 ) -> None:
     settings.KHQR_TIMEOUT_S = 1
     bank.fault("check_transaction_by_md5", "hang")
+    bank.advance(90)
 
     status = check_khqr_payment_status(opened)
 
@@ -204,6 +205,7 @@ def test_a_time_out_is_named_and_leaves_the_payment_pending(
 def test_a_raised_time_out_waits_longer(bank: Sandbox, opened: Payment, settings: Any) -> None:
     settings.KHQR_TIMEOUT_S = 20
     bank.fault("check_transaction_by_md5", "slow", delay_s=1.5)
+    bank.advance(90)
 
     assert check_khqr_payment_status(opened).message == "Transaction not found"
 
@@ -212,6 +214,7 @@ def test_a_refused_token_is_unauthorized_and_leaves_the_payment_pending(
     bank: Sandbox, opened: Payment, settings: Any
 ) -> None:
     settings.KHQR_API_KEY = "not-a-token-of-this-bank"
+    bank.advance(90)
 
     status = check_khqr_payment_status(opened)
 
@@ -219,10 +222,12 @@ def test_a_refused_token_is_unauthorized_and_leaves_the_payment_pending(
     assert "not-a-token" not in status.cause
 
 
-def test_not_found_is_still_pending(opened: Payment) -> None:
+def test_not_found_is_still_pending(bank: Sandbox, opened: Payment) -> None:
+    bank.advance(90)
     status = check_khqr_payment_status(opened)
 
     assert (status.paid, status.status, status.message) == (False, "pending", "Transaction not found")
+    assert len(bank.calls()) == 1
 
 
 def test_the_hosted_gateways_silence_makes_no_payment(hosted: Sandbox, payer: Any, settings: Any) -> None:

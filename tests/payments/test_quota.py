@@ -156,7 +156,7 @@ def test_i_have_paid_has_a_purse_of_its_own_when_the_day_is_spent(
     bank.pay(opened.attempts.get().qr_string)
     later(20)
     gateway = gateways.current()
-    claimed = watching.claim(at=clock.now(), limit=1, ids=[opened.attempts.get().pk])
+    claimed = watching.claim(at=clock.now(), limit=1, gateway=gateway, ids=[opened.attempts.get().pk])
     refused = watching.ask(claimed, pool=Pool.AUTO, at=clock.now(), gateway=gateway)
     assert [outcome.name for outcome in refused.values()] == ["cannot_tell"]
     assert bank.calls() == []

@@ -58,18 +58,20 @@ def held(user: Any) -> Money:
     return balances(user, conf.environment())[0]
 
 
-def test_crediting_gives_what_came_and_completes_the_payment(
+def test_crediting_another_amount_gives_what_came_and_never_says_completed(
     odd: Any, opened: Payment, payer: Any, staff: Any
 ) -> None:
-    item = odd(amount="1.50")
+    """Who ships on "completed" must not ship for a cent."""
+    item = odd(amount="0.01")
 
-    decided = propose(item=item, decision="credited", by=staff[0], why="the payer rounded up", at=clock.now())
+    decided = propose(item=item, decision="credited", by=staff[0], why="he typed it by hand", at=clock.now())
 
     opened.refresh_from_db()
     assert (decided.decision, decided.decided_by, decided.why) == (
-        "credited", staff[0], "the payer rounded up",
+        "credited", staff[0], "he typed it by hand",
     )  # fmt: skip
-    assert (opened.status, held(payer)) == ("completed", Money(150, Currency.USD))
+    assert (opened.status, held(payer)) == ("canceled", Money(1, Currency.USD))
+    assert Transfer.objects.get().fate == "extra"
     assert law.check(conf.environment()) == []
 
 
@@ -87,12 +89,19 @@ def test_riel_that_came_for_dollars_are_credited_as_riel(
 def test_sending_back_takes_the_money_out_of_suspense(
     odd: Any, opened: Payment, payer: Any, staff: Any
 ) -> None:
+    item = odd(amount="0.99")
+    for wrong in ("", "xyz", Transfer.objects.get().hash):
+        with pytest.raises(ReviewRefused, match=r"transfer|hash"):
+            propose(
+                item=item, decision="returned", by=staff[0], why="sent", at=clock.now(), returned_hash=wrong
+            )
+
     propose(
-        item=odd(amount="0.99"), decision="returned", by=staff[0], why="sent back by hand", at=clock.now()
+        item=item, decision="returned", by=staff[0], why="sent back", at=clock.now(), returned_hash="f" * 64
     )
 
     opened.refresh_from_db()
-    assert (opened.status, held(payer)) == ("pending", Money(0, Currency.USD))
+    assert (opened.status, held(payer)) == ("canceled", Money(0, Currency.USD))
     assert Transfer.objects.get().fate == "returned"
     assert law.check(conf.environment()) == []
 
@@ -336,7 +345,10 @@ def test_two_decisions_at_once_are_one(odd: Any, payer: Any, staff: Any) -> None
 
     def decide(decision: str) -> str:
         try:
-            return propose(item=item, decision=decision, by=staff[0], why="at once", at=clock.now()).decision
+            sent = "f" * 64 if decision == "returned" else ""
+            return propose(
+                item=item, decision=decision, by=staff[0], why="at once", at=clock.now(), returned_hash=sent
+            ).decision
         except ReviewRefused:
             return "refused"
         finally:

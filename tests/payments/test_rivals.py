@@ -144,9 +144,11 @@ def test_sixteen_workers_lease_each_due_attempt_once(bank: Sandbox, payer: Any, 
         for number in range(1000)
     )
 
+    gateway = gateways.current()
+
     def work(_number: int) -> list[int]:
         leased: list[int] = []
-        while batch := watching.claim(at=at, limit=50):
+        while batch := watching.claim(at=at, limit=50, gateway=gateway):
             leased += [attempt.pk for attempt in batch]
         return leased
 
@@ -181,12 +183,12 @@ def test_sixteen_spenders_never_pass_the_budget(bank: Sandbox, opened: Payment, 
 def test_a_late_answer_after_a_lost_lease_is_harmless(bank: Sandbox, opened: Payment, payer: Any) -> None:
     attempt, found = found_for(bank, opened)
     at = clock.now()
-    (slow,) = watching.claim(at=at, limit=1, ids=[attempt.pk])
-    (quick,) = watching.claim(at=at + timedelta(seconds=61), limit=1, ids=[attempt.pk])
     gateway = gateways.current()
+    (slow,) = watching.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
+    (quick,) = watching.claim(at=at + timedelta(seconds=61), limit=1, gateway=gateway, ids=[attempt.pk])
 
     for holder in (quick, slow):
-        watching.take_answer(holder, found, started_at=at, pool=watching.Pool.AUTO, gateway=gateway)
+        watching.take_answer(holder, found, started_at=at, gateway=gateway)
 
     assert balances(payer, conf.environment())[0] == Money(100, Currency.USD)
     assert law.check(conf.environment()) == []

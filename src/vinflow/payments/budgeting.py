@@ -6,7 +6,7 @@ the count; a reserved call is never given back. Who may spend what:
 
     pool    may spend when, of the day's calls,
     last    the call set aside for this QR when it was shown; always
-    claim   "I have paid": more than the staff's reserve is free
+    claim   "I have paid": more than the staff's reserve is free, within the payer's fair part
     staff   anything is free
     auto    more than the whole reserve is free, and this payer has had no more than a fair part
     tail    as auto, and a tenth of the day is spare besides
@@ -46,7 +46,6 @@ __all__ = [
     "confirmable",
     "current_asking",
     "note_answer",
-    "release",
     "reserve",
     "room",
     "set_aside",
@@ -57,8 +56,9 @@ __all__ = [
 PHNOM_PENH = timedelta(hours=7)  # UTC+7, without summer time
 EDGE = timedelta(minutes=5)  # clocks differ: a call just after a reset may still count before it
 PROBE = timedelta(minutes=10)
-LOST_AFTER = timedelta(minutes=5)  # longer than any call may take
-FAIR_PART = 10  # one payer's automatic checks: a tenth of the day, at least FAIR_LEAST
+FAILURES = 5  # answers in a row that told nothing, before calls are made to wait
+LONGEST_WAIT = timedelta(minutes=15)
+FAIR_PART = 10  # one payer's calls: a tenth of the day, at least FAIR_LEAST
 FAIR_LEAST = 8
 
 
@@ -93,6 +93,7 @@ class Room:
     aside: int
     ends_at: datetime
     closed_until: datetime | None
+    retry_at: datetime | None = None
 
     @property
     def free(self) -> int | None:
@@ -115,6 +116,7 @@ class Asking:
     principal: str = ""
     newcomer: bool = False
     one: Callable[[Attempt], Asking] | None = None
+    lasts: frozenset[int] = frozenset()  # the attempts whose promised last check this is
     went: list[str] = field(default_factory=list)
     exchanges: list[int] = field(default_factory=list)  # the rows of the calls that were reserved
 
@@ -256,17 +258,21 @@ def reserve(*, who: Asking, token: str, operation: str, request: Any, at: dateti
     if connection.in_atomic_block:
         raise InsideTransaction(f"{operation} was asked for inside a transaction")
     with transaction.atomic(durable=True):
-        if not _gate_open(token, at):
+        state = _gate(token)
+        if not _may_pass(state, who.pool, at=at):
             return None
         rows = _locked_budgets(token, at)
-        own_aside = bool(who.attempts) and any(attempt.set_aside for attempt in who.attempts)
-        if not all(_may_spend(row, who.pool, own_aside=own_aside, newcomer=who.newcomer) for row in rows):
+        promised = any(attempt.set_aside and attempt.pk in who.lasts for attempt in who.attempts)
+        probing = state.closed_until is not None
+        fits = [row for row in rows if _may_spend(row, who.pool, own_aside=promised, newcomer=who.newcomer)]
+        # Before the hour of reset is known, a probe needs room in one opinion of the day, else in all.
+        if not fits or (len(fits) < len(rows) and not probing):
             return None
-        if who.pool is Pool.AUTO and who.principal and not _fair(rows, who.principal):
+        if who.pool in (Pool.AUTO, Pool.CLAIM) and who.principal and not _fair(rows, who.principal):
             return None
-        CallBudget.objects.filter(pk__in=[row.pk for row in rows]).update(
-            used=F("used") + 1, used_by_newcomers=F("used_by_newcomers") + int(who.newcomer)
-        )
+        _pass(state, at=at)
+        spent = CallBudget.objects.filter(pk__in=[row.pk for row in fits])
+        spent.update(used=F("used") + 1, used_by_newcomers=F("used_by_newcomers") + int(who.newcomer))
         exchange = Exchange.objects.create(
             operation=operation,
             payment=who.payment,
@@ -280,40 +286,54 @@ def reserve(*, who: Asking, token: str, operation: str, request: Any, at: dateti
         who.exchanges.append(exchange.pk)
         if who.attempts:
             exchange.attempts.add(*who.attempts)
-            if who.pool is Pool.LAST:
-                Attempt.objects.filter(pk__in=[attempt.pk for attempt in who.attempts]).update(
-                    set_aside=False
-                )
+            Attempt.objects.filter(pk__in=who.lasts).update(set_aside=False)
     return exchange
 
 
 def _fair(rows: Sequence[CallBudget], principal: str) -> bool:
-    """Return whether a payer has had fewer automatic checks than a fair part of the day."""
+    """Return whether a payer has had fewer calls, asked for or not, than a fair part of the day."""
     if rows[0].allowed is None:
         return True
     most = max(FAIR_LEAST, rows[0].allowed // FAIR_PART)
     had = Exchange.objects.filter(
         token_id=rows[0].token_id,
         principal=principal,
-        pool=Pool.AUTO,
+        pool__in=[Pool.AUTO, Pool.CLAIM],
         started_at__gte=min(row.starts_at for row in rows),
     ).count()
     return had < most
 
 
-def _gate_open(token: str, at: datetime) -> bool:
-    """Return whether calls may be made now; past a closing time, let one probe through."""
+def _gate(token: str) -> TokenState:
+    """Return what the token has taught us, locked."""
     TokenState.objects.get_or_create(token_id=token)
-    state = TokenState.objects.select_for_update().get(token_id=token)
+    return TokenState.objects.select_for_update().get(token_id=token)
+
+
+def _may_pass(state: TokenState, pool: Pool, *, at: datetime) -> bool:
+    """Return whether a call may be made now: not throttled, not shut, not failing again and again.
+
+    Past a closing time one probe may pass. After FAILURES answers in a row that told nothing, one call
+    passes at each of doubling waits; staff may always look.
+    """
     if state.throttled_until is not None and state.throttled_until > at:
         return False
-    if state.closed_until is None:
-        return True
-    if state.closed_until > at:
-        return False
-    # The first to come is the probe; everyone else waits for its answer.
-    TokenState.objects.filter(pk=state.pk).update(closed_until=at + PROBE, probes=F("probes") + 1)
-    return True
+    if state.closed_until is not None:
+        return state.closed_until <= at
+    return pool is Pool.STAFF or state.retry_at is None or state.retry_at <= at
+
+
+def _pass(state: TokenState, *, at: datetime) -> None:
+    """Note that a call goes out: the first to come is the probe, everyone else waits for its answer."""
+    if state.closed_until is not None:
+        TokenState.objects.filter(pk=state.pk).update(closed_until=at + PROBE, probes=F("probes") + 1)
+    elif state.retry_at is not None:
+        TokenState.objects.filter(pk=state.pk).update(retry_at=at + _wait(state.failures))
+
+
+def _wait(failures: int) -> timedelta:
+    """Return how long nobody asks after so many answers in a row that told nothing."""
+    return min(timedelta(seconds=30 << max(0, min(failures - FAILURES, 10))), LONGEST_WAIT)
 
 
 def next_opening(at: datetime, probes: int) -> datetime:
@@ -351,7 +371,7 @@ def note_answer(token: str, *, readable: bool, throttled_until: datetime | None,
     state = TokenState.objects.select_for_update().get(token_id=token)
     changes: dict[str, Any] = {"updated_at": at, "throttled_until": throttled_until}
     if readable:
-        changes |= {"last_answer_at": at, "failures": 0, "refused_since": None}
+        changes |= {"last_answer_at": at, "failures": 0, "refused_since": None, "retry_at": None}
         if state.closed_since is not None:
             changes |= {"closed_since": None, "closed_until": None, "probes": 0}
             lost = at - state.closed_since
@@ -361,7 +381,10 @@ def note_answer(token: str, *, readable: bool, throttled_until: datetime | None,
                 watch_until__gt=state.closed_since,
             ).update(watch_until=F("watch_until") + lost)
     else:
-        changes |= {"failures": F("failures") + 1, "refused_since": state.refused_since or at}
+        failures = state.failures + 1
+        changes |= {"failures": failures, "refused_since": state.refused_since or at}
+        if failures >= FAILURES:
+            changes["retry_at"] = at + _wait(failures)
     TokenState.objects.filter(pk=state.pk).update(**changes)
 
 
@@ -383,16 +406,11 @@ def set_aside(*, token: str, last_check_at: datetime, newcomer: bool) -> bool:
     return True
 
 
-def release(attempts: Sequence[int]) -> None:
-    """Release the calls promised to QRs that need none any more (paid in time)."""
-    Attempt.objects.filter(pk__in=attempts, set_aside=True).update(set_aside=False)
-
-
 def room(token: str, *, at: datetime) -> Room:
     """Return what is left of the day by the tightest window; writes nothing."""
     allowed = conf.daily_calls()
     state = TokenState.objects.filter(token_id=token).first()
-    closed = state.closed_until if state else None
+    closed, retry = (state.closed_until, state.retry_at) if state else (None, None)
     tightest: Room | None = None
     for window in windows(at):
         row = CallBudget.objects.filter(
@@ -400,7 +418,7 @@ def room(token: str, *, at: datetime) -> Room:
         ).first() or CallBudget(
             token_id=token, window=window.name, starts_at=window.starts_at, ends_at=window.ends_at
         )
-        seen = Room(allowed, row.used, _aside(row), window.ends_at, closed)
+        seen = Room(allowed, row.used, _aside(row), window.ends_at, closed, retry)
         if tightest is None or (seen.free or 0) < (tightest.free or 0):
             tightest = seen
     assert tightest is not None
@@ -422,6 +440,8 @@ def mark_lost(*, at: datetime) -> int:
 
     What they asked is unknown, not unpaid: the attempts are due again.
     """
-    return Exchange.objects.filter(stage=Exchange.Stage.STARTED, started_at__lt=at - LOST_AFTER).update(
+    # Longer than any call may take: connecting, a renewal, a repeat, each with its time-out twice.
+    longest = timedelta(seconds=max(300.0, 8 * conf.timeout_s()))
+    return Exchange.objects.filter(stage=Exchange.Stage.STARTED, started_at__lt=at - longest).update(
         stage=Exchange.Stage.LOST, finished_at=Greatest(F("started_at"), at)
     )

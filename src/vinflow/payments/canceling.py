@@ -7,7 +7,7 @@ from datetime import datetime
 from django.db import transaction
 
 from vinflow.payments import announcing
-from vinflow.payments.models import Payment, Transfer
+from vinflow.payments.models import Attempt, Payment, Transfer
 from vinflow.payments.states import Event, Status
 
 __all__ = ["cancel_payment"]
@@ -20,7 +20,7 @@ def cancel_payment(*, payment: Payment, at: datetime) -> Payment:
     A payment whose money has already been reported (an unprocessed answer) is left as it is: the
     answer decides. Raises IllegalTransition for a payment that has ended otherwise.
     """
-    locked = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
+    locked = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment.pk)
     if locked.status == Status.CANCELED:
         return locked
     if (
@@ -29,5 +29,7 @@ def cancel_payment(*, payment: Payment, at: datetime) -> Payment:
     ):
         return locked
     locked.advance(Event.WITHDRAWN, at=at)
+    # A promise of a call is for payers who wait; a withdrawn QR is watched from what is spare.
+    Attempt.objects.filter(payment=locked).update(set_aside=False)
     announcing.ended(locked)
     return locked

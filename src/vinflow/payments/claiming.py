@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from django.db import transaction
 
 from vinflow.bakong import CannotTell, Found, Outcome
-from vinflow.payments import budgeting, gateways, watching
+from vinflow.payments import budgeting, conf, gateways, schedule, watching
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.confirming import file_claim
 from vinflow.payments.models import Attempt, Payment, Transfer
@@ -54,15 +54,24 @@ def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
         own = known.payment_id == payment.pk and known.fate == "credited"
         return ClaimReport("credited" if own else "known")
     gateway = gateways.current()
-    for attempt in Attempt.objects.filter(payment=payment).order_by("-number")[:QRS_ASKED]:
+    was_paid = payment.status == Status.COMPLETED
+    qrs = Attempt.objects.filter(payment=payment).asked_by(gateway.protocol, conf.environment())
+    for attempt in () if was_paid else qrs.order_by("-number")[:QRS_ASKED]:
+        cool = timedelta(seconds=schedule.COOL_DOWN_S)
+        if attempt.last_asked_at is not None and at - attempt.last_asked_at < cool:
+            continue  # asked a moment ago: its answer is as good as a new one
         Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=True).update(next_check_at=at)
-        leased = watching.claim(at=at, limit=1, ids=[attempt.pk])
+        leased = watching.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
         if not leased:
             continue
         outcome = watching.ask(leased, pool=Pool.CLAIM, at=at, gateway=gateway)[attempt.pk]
         payment.refresh_from_db()
         if payment.status == Status.COMPLETED:
-            return ClaimReport("credited")
+            # This very transfer? Then it is here. Another one: the payer paid twice and means the other.
+            credited = payment.transfers.filter(fate="credited").first()
+            if credited is not None and _is_named(credited, name):
+                return ClaimReport("credited")
+            break
         if isinstance(outcome, Found):
             return ClaimReport("review")
         if isinstance(outcome, CannotTell):
@@ -86,7 +95,17 @@ def _known(name: str) -> Transfer | None:
     return Transfer.objects.filter(external_ref=name).first()
 
 
+def _is_named(transfer: Transfer, name: str) -> bool:
+    """Return whether a transfer goes by this name."""
+    lower = name.lower()
+    return transfer.hash == lower or transfer.hash[:8] == lower or transfer.external_ref == name
+
+
 def _look_up(name: str, payment: Payment, gateway: gateways.Gateway) -> Outcome | None:
     """Ask Bakong for a transfer by its own name; None where the dialect has no such question."""
-    with budgeting.asking(budgeting.Asking(pool=Pool.CLAIM, payment=payment, principal=payment.principal)):
+    with budgeting.asking(
+        budgeting.Asking(
+            Pool.CLAIM, payment=payment, principal=payment.principal, newcomer=watching.is_newcomer(payment)
+        )
+    ):
         return gateway.find(name, payment.money)

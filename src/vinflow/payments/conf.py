@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -250,7 +250,14 @@ def public_url() -> str:
 
 def newcomers_share() -> Decimal:
     """Largest part of a day's calls that payers who never paid may use together: 0.30."""
-    return Decimal(_text("VINFLOW_NEWCOMERS_SHARE", "0.30"))
+    said = _text("VINFLOW_NEWCOMERS_SHARE", "0.30")
+    try:
+        share = Decimal(said)
+    except InvalidOperation:
+        share = Decimal(-1)
+    if not 0 <= share <= 1:
+        raise NotConfigured("VINFLOW_NEWCOMERS_SHARE", f"must be from 0 to 1, for example 0.30, not {said!r}")
+    return share
 
 
 def status_checks() -> bool:

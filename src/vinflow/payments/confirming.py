@@ -8,18 +8,20 @@ without processed_at is the inbox, worked off without another call.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 
 from vinflow.bakong import Found
 from vinflow.money import Currency, Money
 from vinflow.payments import announcing, conf, settings_store
 from vinflow.payments.crediting import book_to_suspense, credit_locked, lock_for_transfer
+from vinflow.payments.errors import OtherEnvironment
+from vinflow.payments.evidence import clean, plain
 from vinflow.payments.matching import (
     HASH,
     Asked,
@@ -33,11 +35,14 @@ from vinflow.payments.matching import (
 from vinflow.payments.models import Attempt, Fate, Payment, PaymentSettings, ReviewItem, Transfer
 from vinflow.payments.states import Status
 
-__all__ = ["adopt_claim", "file_claim", "process_inbox", "process_transfer", "store_found"]
+__all__ = ["adopt_claim", "file_claim", "process_inbox", "process_transfer", "settle", "store_found"]
 
 log = logging.getLogger(__name__)
 
-TRIES_MAX = 5
+T = TypeVar("T")
+
+TRIES_MAX = 10
+FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 3600.0
 REPEATS = 3  # a deadlock or a failed serialization repeats the whole transaction
 
 
@@ -48,6 +53,9 @@ def store_found(*, attempt: Attempt, found: Found, asked_at: datetime, at: datet
     that is there. A hash that belongs to another attempt, or is no hash, opens a review item,
     writes no transfer and returns None.
     """
+    if attempt.environment != conf.environment():
+        # Play money, or another bank's: it may not even be looked at as an answer about this QR.
+        raise OtherEnvironment(f"{attempt.md5} is {attempt.environment}, the gateway is {conf.environment()}")
     reported = found.transfer
     if not HASH.fullmatch(reported.hash):
         with transaction.atomic(durable=True):
@@ -67,6 +75,11 @@ def store_found(*, attempt: Attempt, found: Found, asked_at: datetime, at: datet
         "stored_at": at,
         **_facts(found),
     }
+    return repeated(lambda: _store(attempt, found, values, at=at))
+
+
+def _store(attempt: Attempt, found: Found, values: dict[str, Any], *, at: datetime) -> Transfer | None:
+    reported = found.transfer
     with transaction.atomic(durable=True):
         known = Transfer.objects.filter(hash=reported.hash).first()
         if known is None:
@@ -92,19 +105,24 @@ def _facts(found: Found) -> dict[str, Any]:
     """Return what a transfer reports of itself, as the columns of its row."""
     reported = found.transfer
     money = reported_money(reported.amount, reported.currency)
+    evidence = _evidence(found)
+
+    def text(value: object, longest: int) -> str:
+        return clean("" if value is None else str(value))[:longest]
+
     return {
-        "amount_text": str(reported.amount)[:60],
+        "amount_text": text(reported.amount, 60),
         "amount_minor": None if money is None else money.minor,
-        "currency": reported.currency[:10],
-        "from_account": (reported.from_account or "")[:100],
-        "to_account": (reported.to_account or "")[:100],
+        "currency": text(reported.currency, 10),
+        "from_account": text(reported.from_account, 100),
+        "to_account": text(reported.to_account, 100),
         "sent_at": reported.created_at,
         "acknowledged_at": reported.acknowledged_at,
-        "tracking_status": (reported.tracking_status or "")[:40],
-        "external_ref": (reported.external_ref or "")[:100],
-        "instruction_ref": (reported.instruction_ref or "")[:100],
-        "bill_number": str(_evidence(found).get("bill_number") or "")[:64],
-        "raw": _evidence(found),
+        "tracking_status": text(reported.tracking_status, 40),
+        "external_ref": text(reported.external_ref, 100),
+        "instruction_ref": text(reported.instruction_ref, 100),
+        "bill_number": text(evidence.get("bill_number"), 64),
+        "raw": evidence,
     }
 
 
@@ -119,7 +137,7 @@ def file_claim(*, payment: Payment, found: Found, named: str, at: datetime) -> R
     return _open_item(
         subject=f"claim:{found.transfer.hash}:{payment.transaction_id}"[:160],
         attempt=attempt,
-        reasons=[Reason.CLAIMED_BY_HASH],
+        reasons=[Reason.CLAIMED_BY_HASH, *_further_reasons(payment, attempt, found, at=at)],
         evidence={
             "named": named,
             "hash": found.transfer.hash,
@@ -128,6 +146,13 @@ def file_claim(*, payment: Payment, found: Found, named: str, at: datetime) -> R
         },
         at=at,
     )
+
+
+def _further_reasons(payment: Payment, attempt: Attempt, found: Found, *, at: datetime) -> list[Reason]:
+    """Return what else speaks against a claimed transfer: another amount, sent back, too early."""
+    facts = Transfer(hash=found.transfer.hash, asked_at=at, **_facts(found))
+    verdict = judge(reported_of(facts), asked_of(payment, attempt))
+    return [] if isinstance(verdict, Match) else list(verdict.reasons)
 
 
 def adopt_claim(item: ReviewItem, *, at: datetime) -> Transfer | None:
@@ -149,20 +174,9 @@ def adopt_claim(item: ReviewItem, *, at: datetime) -> Transfer | None:
         stored_at=at,
         processed_at=at,
         fate=Fate.IN_REVIEW,
-        reasons=[Reason.CLAIMED_BY_HASH.value],
+        reasons=item.reasons,
         **facts,
     )
-
-
-def plain(value: Any) -> Any:
-    """Return a value fit for a JSON column: decimals and moments as text, never as float."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
 
 
 def _evidence(found: Found) -> dict[str, Any]:
@@ -227,36 +241,50 @@ def reported_of(transfer: Transfer) -> Reported:
     )
 
 
-def process_transfer(*, transfer_id: int, at: datetime) -> Transfer:
-    """Decide about a stored transfer: credited, or booked and sent to review. Safe to repeat.
-
-    All in one transaction, repeated whole after a deadlock. When a host's funds handler raises,
-    nothing is changed but the count of tries; after five the money goes to suspense and to review.
-    """
+def repeated(act: Callable[[], T]) -> T:
+    """Run one whole transaction, again after a deadlock or a failed serialization, three times at most."""
     for repeat in range(REPEATS):
         try:
-            return _process(transfer_id, at=at)
+            return act()
         except OperationalError:
             if repeat == REPEATS - 1:
                 raise
-        except Exception:
-            if conf.funds_handler() is None:
-                raise
-            log.exception("funds handler refused transfer", extra={"transfer": transfer_id})
-            Transfer.objects.filter(pk=transfer_id).update(tries=F("tries") + 1)
-            return _process(transfer_id, at=at, refused=True)
     raise AssertionError("unreachable")  # pragma: no cover
 
 
+def settle(*, transfer_id: int, at: datetime) -> Transfer:
+    """Decide about a stored transfer and never raise: what cannot be done now is tried again later.
+
+    A host's funds handler that raises, a closed wallet, a database that gives up: the transfer stays
+    in the inbox with its money untouched, is tried again after 5 s, 10 s, 20 s ... an hour, and
+    nobody else's transfer waits for it. After ten tries its money goes to suspense and to review.
+    """
+    try:
+        return process_transfer(transfer_id=transfer_id, at=at)
+    except Exception:
+        log.exception("a transfer could not be credited; it is tried again", extra={"transfer": transfer_id})
+    transfer = Transfer.objects.get(pk=transfer_id)
+    wait = timedelta(seconds=min(FIRST_WAIT_S * 2**transfer.tries, LONGEST_WAIT_S))
+    Transfer.objects.filter(pk=transfer_id).update(tries=F("tries") + 1, next_try_at=at + wait)
+    return transfer
+
+
+def process_transfer(*, transfer_id: int, at: datetime) -> Transfer:
+    """Decide about a stored transfer: credited, or booked and sent to review. Safe to repeat.
+
+    All in one transaction, repeated whole after a deadlock. Raises what the ledger or a host's funds
+    handler raised; nothing has changed then. `settle` is this for callers that must go on.
+    """
+    return repeated(lambda: _process(transfer_id, at=at))
+
+
 @transaction.atomic
-def _process(transfer_id: int, *, at: datetime, refused: bool = False) -> Transfer:
+def _process(transfer_id: int, *, at: datetime) -> Transfer:
     payment, attempt, transfer = lock_for_transfer(transfer_id)
     if transfer.processed_at is not None:
         return transfer
-    if refused:
-        if transfer.tries < TRIES_MAX:
-            return transfer
-        return _to_review(attempt, transfer, [Reason.HANDLER_REFUSED], at=at)
+    if transfer.tries >= TRIES_MAX:
+        return _to_review(attempt, transfer, [Reason.NOT_CREDITABLE], at=at)
     settings = settings_store.current()
     verdict = judge(reported_of(transfer), asked_of(payment, attempt))
     if not isinstance(verdict, Match):
@@ -324,9 +352,13 @@ def _to_review(attempt: Attempt, transfer: Transfer, reasons: list[Reason], *, a
 
 
 def process_inbox(*, at: datetime, limit: int = 100) -> int:
-    """Work off stored transfers that were not decided yet; no call is made. Returns how many."""
-    waiting = Transfer.objects.filter(processed_at__isnull=True, tries__lt=TRIES_MAX + 1)
+    """Work off stored transfers whose turn it is; no call is made. Returns how many were decided.
+
+    One that cannot be decided waits for its next try and holds up nobody.
+    """
+    turn = Q(next_try_at__isnull=True) | Q(next_try_at__lte=at)
+    waiting = Transfer.objects.filter(turn, processed_at__isnull=True, environment=conf.environment())
     done = 0
     for transfer_id in waiting.order_by("stored_at").values_list("pk", flat=True)[:limit]:
-        done += process_transfer(transfer_id=transfer_id, at=at).processed_at is not None
+        done += settle(transfer_id=transfer_id, at=at).processed_at is not None
     return done

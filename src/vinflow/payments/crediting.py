@@ -37,11 +37,11 @@ def entry_source(transfer: Transfer) -> str:
 
 def lock_for_transfer(transfer_id: int) -> tuple[Payment, Attempt, Transfer]:
     """Return the three rows of a transfer, locked in the fixed order. Inside a transaction only."""
-    payment = Payment.objects.select_for_update(of=("self",)).get(transfers=transfer_id)
+    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(transfers=transfer_id)
     # The attempt is locked before the transfer: PostgreSQL marks rows in the order named here only
     # by chance, but both belong to the payment whose lock we hold, and nobody takes them without it.
     transfer = (
-        Transfer.objects.select_for_update(of=("attempt", "self"))
+        Transfer.objects.select_for_update(of=("attempt", "self"), no_key=True)
         .select_related("attempt")
         .get(pk=transfer_id)
     )
@@ -67,13 +67,12 @@ def credit_locked(
     *,
     late: bool,
     at: datetime,
-    money: Money | None = None,
     debit_from: AccountRef | None = None,
 ) -> Payment:
     """Credit with the three rows already locked by the caller's transaction.
 
-    money, debit_from: what is given and where it stands now, for a decision of the review desk;
-    left out, it is the payment's own amount, straight from the receiving account.
+    debit_from: where the money stands now, for a decision of the review desk; left out, it comes
+    straight from the receiving account. What is given is the payment's own amount, always.
     """
     if transfer.fate == Fate.CREDITED:
         return payment
@@ -85,7 +84,7 @@ def credit_locked(
     transfer.save(update_fields=["fate", "processed_at", "booked_receiver"])
     payment.advance(Event.MONEY_MATCHED, at=at, late=late)
     source = debit_from or bakong_ref(attempt.receiver, payment.environment)
-    give(payment, transfer, money or payment.money, debit_from=source, at=at)
+    give(payment, transfer, payment.money, debit_from=source, at=at)
     Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
     announcing.completed(payment, transfer)
     return payment

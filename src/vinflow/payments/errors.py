@@ -3,6 +3,7 @@
 PaymentError (Exception)
   IllegalTransition          a state does not know this event; nothing changed
   AlreadyCompleted           another transfer has paid this payment; book this one to suspense
+  OtherEnvironment           an answer of one bank about a QR of another; nothing was stored
   InsideTransaction          a call to the network was asked for inside a transaction
   NotConfigured              a setting is missing or absurd; .setting names it
   LawBroken                  the books do not add up; spending and refunds are stopped
@@ -36,6 +37,7 @@ __all__ = [
     "NotConfigured",
     "NotOpen",
     "OpeningRefused",
+    "OtherEnvironment",
     "PaymentError",
     "ReviewRefused",
     "TooManyAttempts",
@@ -58,6 +60,10 @@ class AlreadyCompleted(PaymentError):
 
 class InsideTransaction(PaymentError):
     """A call to the network was asked for inside a transaction; no call was made."""
+
+
+class OtherEnvironment(PaymentError):
+    """An answer of one bank about a QR of another; nothing was stored."""
 
 
 class LawBroken(PaymentError):

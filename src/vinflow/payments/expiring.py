@@ -10,13 +10,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q
 
 from vinflow.payments import announcing
 from vinflow.payments.models import Attempt, Exchange, Payment, Transfer
 from vinflow.payments.states import Event, Status
 
-__all__ = ["expire_if_over", "not_settled", "overdue", "sweep"]
+__all__ = ["expire_if_over", "not_settled", "sweep"]
 
 
 @transaction.atomic
@@ -26,7 +26,7 @@ def expire_if_over(*, payment_id: int, at: datetime) -> Payment | None:
     The state becomes `failed` when the last real word about its newest QR was Failed, else
     `expired`. Safe to repeat and to race: the row is locked and the state guarded.
     """
-    payment = Payment.objects.select_for_update(of=("self",)).get(pk=payment_id)
+    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
     if payment.status != Status.PENDING:
         return None
     attempts = list(Attempt.objects.filter(payment=payment).order_by("number"))
@@ -48,7 +48,13 @@ def sweep(*, at: datetime, limit: int = 50) -> int:
     A NotFound that arrived beside another request, or before an older answer was processed, ends
     nothing at that moment; this looks again once the way is free.
     """
-    waiting = Payment.objects.filter(status=Status.PENDING, attempts__last_check_done=True).distinct()
+    own = Attempt.objects.filter(payment=OuterRef("pk"))
+    unsettled = own.filter(Q(last_negative_at__isnull=True) | Q(last_negative_at__lt=F("last_check_at")))
+    inbox = Transfer.objects.filter(payment=OuterRef("pk"), processed_at__isnull=True)
+    under_way = Exchange.objects.filter(stage=Exchange.Stage.STARTED, attempts__payment=OuterRef("pk"))
+    waiting = Payment.objects.filter(
+        Exists(own), ~Exists(unsettled), ~Exists(inbox), ~Exists(under_way), status=Status.PENDING
+    ).order_by("pk")
     ended = 0
     for payment_id in waiting.values_list("pk", flat=True)[:limit]:
         ended += expire_if_over(payment_id=payment_id, at=at) is not None
@@ -58,13 +64,3 @@ def sweep(*, at: datetime, limit: int = 50) -> int:
 def not_settled(attempt: Attempt) -> bool:
     """Return whether an attempt still lacks Bakong's word from after its expiry plus grace."""
     return attempt.last_negative_at is None or attempt.last_negative_at < attempt.last_check_at
-
-
-def overdue(*, at: datetime) -> int:
-    """Return how many pending payments are past expiry and grace without Bakong's word."""
-    return (
-        Payment.objects.filter(status=Status.PENDING, attempts__last_check_at__lt=at)
-        .exclude(attempts__last_negative_at__gte=F("attempts__last_check_at"))
-        .distinct()
-        .count()
-    )

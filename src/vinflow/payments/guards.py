@@ -104,7 +104,11 @@ GUARDS: tuple[Guard, ...] = (
         "payments_transfer",
         "what Bakong reported never changes",
         "hash",
+        "payment_id",
+        "attempt_id",
         "environment",
+        "raw",
+        "tracking_status",
         "amount_text",
         "amount_minor",
         "currency",
@@ -148,12 +152,15 @@ GUARDS: tuple[Guard, ...] = (
 
 # INSERT OR REPLACE deletes the old row without firing delete triggers (tried on SQLite 3.40), so an
 # insert that meets an existing row is refused before it can replace anything.
-REPLACEABLE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("payments_payment", ("id", "transaction_id")),
-    ("payments_attempt", ("id", "md5", "handle")),
-    ("payments_transfer", ("id", "hash")),
-    ("payments_reviewitem", ("id", "subject")),
-    ("payments_settingschange", ("id",)),
+REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
+    (
+        "payments_payment",
+        (("id",), ("transaction_id",), ("principal", "environment", "idempotency_key")),
+    ),
+    ("payments_attempt", (("id",), ("md5",), ("handle",), ("payment_id", "number"))),
+    ("payments_transfer", (("id",), ("hash",))),
+    ("payments_reviewitem", (("id",), ("subject",), ("transfer_id",), ("returned_hash",))),
+    ("payments_settingschange", (("id",),)),
 )
 
 
@@ -179,8 +186,10 @@ def _statements(vendor: str) -> list[tuple[str, str, str]]:
                     f"BEGIN SELECT RAISE(ABORT, {_quoted(guard.says)}); END",
                 )
             )
-        for table, columns in REPLACEABLE:
-            same = " OR ".join(f"{column} = NEW.{column}" for column in columns)
+        for table, keys in REPLACEABLE:
+            same = " OR ".join(
+                "(" + " AND ".join(f"{column} = NEW.{column}" for column in key) + ")" for key in keys
+            )
             made.append(
                 (
                     f"{table}_replace",

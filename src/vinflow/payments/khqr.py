@@ -40,7 +40,8 @@ class KhqrStatus:
     cause: str = ""
 
 
-WORDS = {
+UNAVAILABLE = "KHQR API is not available"
+WORDS: dict[str, str] = {
     Reason.AUTH: "Unauthorized",
     Reason.TIMEOUT: "KHQR API request timed out",
     Reason.NETWORK: "KHQR API request timed out",
@@ -58,8 +59,13 @@ def check_khqr_payment_status(payment: Payment, *, at: datetime | None = None) -
     if payment.status == Status.COMPLETED:
         return KhqrStatus(True, str(payment.status), "")
     if isinstance(report.outcome, CannotTell):
-        message = WORDS.get(report.outcome.reason, "KHQR API is not available")
-        return KhqrStatus(
-            False, str(payment.status), message, f"{report.outcome.reason}: {report.outcome.detail}"
-        )
+        message = WORDS.get(report.outcome.reason, UNAVAILABLE)
+        cause = f"{report.outcome.reason}: {report.outcome.detail}"
+        return KhqrStatus(False, str(payment.status), message, cause)
+    if report.outcome is None:
+        # No call was due: what the last one said still stands.
+        last = payment.attempts.order_by("-number").first()
+        if last is not None and last.last_outcome == CannotTell.name:
+            reason = last.last_reason
+            return KhqrStatus(False, str(payment.status), WORDS.get(reason, UNAVAILABLE), reason)
     return KhqrStatus(False, str(payment.status), "Transaction not found")

@@ -16,11 +16,12 @@ from enum import StrEnum
 
 from vinflow.money import Currency, Money, MoneyError
 
-__all__ = ["Asked", "Match", "Mismatch", "Reason", "Reported", "judge", "reported_money"]
+__all__ = ["BAD_TRACKING", "Asked", "Match", "Mismatch", "Reason", "Reported", "judge", "reported_money"]
 
 HASH = re.compile(r"[0-9a-f]{64}")
 # Transfers these two words describe have come back or never arrived.
 BAD_TRACKING = frozenset({"REFUNDED_BY_RECEIVER", "FAILED_AT_ACH"})
+MONEY_MAX = 10**15  # minor units: what a row may hold; beyond it an amount is nonsense, not money
 EARLY = timedelta(
     minutes=5
 )  # clocks of banks and ours differ; a transfer "before" its QR is no payment of it
@@ -45,7 +46,7 @@ class Reason(StrEnum):
     HASH_SEEN = "hash_seen"
     OVER_CAP = "over_cap"
     CLAIMED_BY_HASH = "claimed_by_hash"
-    HANDLER_REFUSED = "handler_refused"
+    NOT_CREDITABLE = "not_creditable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def reported_money(amount: Decimal | None, currency: str) -> Money | None:
         money = Money.from_decimal(amount, Currency(currency))
     except MoneyError:
         return None
-    return money if money.minor > 0 else None
+    return money if 0 < money.minor <= MONEY_MAX else None
 
 
 def sent_at(reported: Reported) -> datetime | None:

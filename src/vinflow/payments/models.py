@@ -118,6 +118,15 @@ class Payment(models.Model):
             models.Index(name="payment_by_user", fields=["user", "-created_at"]),
             models.Index(name="payment_by_status", fields=["status", "-created_at"]),
             models.Index(name="payment_by_time", fields=["-created_at"]),
+            # What was credited lately, in all and to one payer: the caps read it under a lock.
+            models.Index(
+                name="payment_done",
+                fields=["environment", "currency", "completed_at"],
+                condition=Q(status="completed"),
+            ),
+            models.Index(
+                name="payment_done_by_user", fields=["user", "completed_at"], condition=Q(status="completed")
+            ),
         ]
 
     def __str__(self) -> str:
@@ -158,6 +167,13 @@ class Payment(models.Model):
 class AttemptQuerySet(models.QuerySet["Attempt"]):
     """Chainable reads of attempts."""
 
+    def asked_by(self, protocol: str, environment: str) -> AttemptQuerySet:
+        """Attempts that a gateway of this protocol and environment may be asked about.
+
+        Another bank's word about a QR is no word: neither its money nor its "not found" counts.
+        """
+        return self.filter(protocol=protocol, environment=environment)
+
     def watched(self) -> AttemptQuerySet:
         """Attempts that still have a look ahead of them."""
         return self.filter(next_check_at__isnull=False)
@@ -184,7 +200,6 @@ class Attempt(models.Model):
     next_check_at = models.DateTimeField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     lease_id = models.CharField(max_length=32, blank=True, default="")
-    cool_until = models.DateTimeField(null=True, blank=True)
     set_aside = models.BooleanField(default=False)
     checks = models.PositiveIntegerField(default=0)
     unanswered = models.PositiveSmallIntegerField(default=0)
@@ -213,6 +228,7 @@ class Attempt(models.Model):
             models.Index(
                 name="attempt_due", fields=["next_check_at"], condition=Q(next_check_at__isnull=False)
             ),
+            models.Index(name="attempt_by_time", fields=["created_at"]),
             models.Index(name="attempt_aside", fields=["last_check_at"], condition=Q(set_aside=True)),
         ]
 
@@ -260,6 +276,7 @@ class Transfer(models.Model):
     fate = models.CharField(max_length=12, choices=Fate.choices, blank=True, default="")
     reasons = models.JSONField(default=list, blank=True)
     tries = models.PositiveSmallIntegerField(default=0)
+    next_try_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "payments_transfer"
@@ -360,6 +377,7 @@ class TokenState(models.Model):
     throttled_until = models.DateTimeField(null=True)
     last_answer_at = models.DateTimeField(null=True)
     failures = models.PositiveIntegerField(default=0)
+    retry_at = models.DateTimeField(null=True)
     updated_at = models.DateTimeField(null=True)
 
     class Meta:
@@ -392,6 +410,7 @@ class ReviewItem(models.Model):
     )
     proposed_at = models.DateTimeField(null=True)
     proposal = models.JSONField(default=dict)
+    returned_hash = models.CharField(max_length=64, null=True, unique=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )

@@ -31,13 +31,22 @@ from vinflow.payments.errors import (
     TooManyToday,
 )
 from vinflow.payments.gateways import Gateway, MadeQr, Order
-from vinflow.payments.models import Attempt, Exchange, Method, Payment, PaymentSettings, new_reference
+from vinflow.payments.models import (
+    Attempt,
+    Exchange,
+    Method,
+    Payment,
+    PaymentSettings,
+    ReviewItem,
+    new_reference,
+)
 from vinflow.payments.states import Event, Status
-from vinflow.payments.watching import plan_next, pressure
+from vinflow.payments.watching import is_newcomer, plan_next, pressure
 
 __all__ = ["first_attempt", "open_payment", "principal_of", "renew_qr"]
 
 KEY_MAX = 80
+LIFETIME_MOST = timedelta(hours=1)  # of a QR that another made; ours live ten minutes
 
 
 def principal_of(user: Any) -> str:
@@ -121,7 +130,7 @@ def first_attempt(*, payment: Payment, at: datetime) -> Attempt:
     gateway = gateways.current()
     made, order, calls = _make(gateway, payment, settings, at=at)
     with transaction.atomic():
-        locked = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
+        locked = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment.pk)
         rival = locked.attempts.order_by("-number").first()
         if rival is not None:
             return rival
@@ -147,9 +156,11 @@ def renew_qr(*, payment: Payment, at: datetime) -> Attempt:
     ):
         return newest
     _check_renewable(payment, newest, settings)
+    if payment.status != Status.PENDING:
+        _check_payer(settings, payment.user, payment.money, payment.environment, at=at)
     made, order, calls = _make(gateway, payment, settings, at=at)
     with transaction.atomic():
-        locked = Payment.objects.select_for_update(of=("self",)).get(pk=payment.pk)
+        locked = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment.pk)
         last = locked.attempts.order_by("-number").first()
         if last is not None and newest is not None and last.number != newest.number:
             return last  # another press was faster
@@ -167,6 +178,8 @@ def renew_qr(*, payment: Payment, at: datetime) -> Attempt:
 def _check_renewable(payment: Payment, newest: Attempt | None, settings: PaymentSettings) -> None:
     if payment.status in (Status.COMPLETED, Status.CANCELED):
         raise NotOpen(f"{payment.transaction_id} is {payment.status}")
+    if ReviewItem.objects.filter(payment=payment, decision="").exists():
+        raise NotOpen(f"money for {payment.transaction_id} has come and people look at it; do not pay again")
     if newest is not None and newest.number >= settings.attempts_max:
         raise TooManyAttempts(f"{payment.transaction_id} has had {newest.number} QRs")
 
@@ -244,7 +257,7 @@ def _make(
         created_at=at,
         expires_at=at + settings_store.lifetime(settings),
     )
-    who = budgeting.Asking(pool=budgeting.Pool.CLAIM, principal=payment.principal)
+    who = budgeting.Asking(budgeting.Pool.CLAIM, principal=payment.principal, newcomer=is_newcomer(payment))
     with budgeting.asking(who):
         return gateway.make(order), order, who.exchanges
 
@@ -265,9 +278,11 @@ def _add_attempt(
     Raises BudgetGone where no call can be promised and the operator hides the method then; where
     the operator warns instead, the QR is shown all the same and confirmed when a call is free.
     """
-    expires_at = made.expires_at if made.expires_at is not None and made.expires_at > at else order.expires_at
+    expires_at = order.expires_at
+    if made.expires_at is not None and at < made.expires_at <= at + LIFETIME_MOST:
+        expires_at = made.expires_at
     last_check_at = expires_at + conf.grace()
-    newcomer = not Payment.objects.filter(principal=payment.principal, status=Status.COMPLETED).exists()
+    newcomer = is_newcomer(payment)
     promised = budgeting.set_aside(token=gateway.token_id, last_check_at=last_check_at, newcomer=newcomer)
     if not promised and settings.hide_without_budget:
         raise BudgetGone("no call is left to confirm another QR today")

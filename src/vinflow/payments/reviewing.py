@@ -7,6 +7,7 @@ Each decision is one transaction: rows locked in the fixed order, the entry, the
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,15 +17,23 @@ from django.db.models import Sum
 from vinflow.money import Currency, Money
 from vinflow.payments import announcing, conf, settings_store
 from vinflow.payments.confirming import adopt_claim
-from vinflow.payments.crediting import credit_locked, entry_source, give, lock_for_transfer
+from vinflow.payments.crediting import (
+    book_to_suspense,
+    credit_locked,
+    entry_source,
+    give,
+    lock_for_transfer,
+)
 from vinflow.payments.errors import ReviewRefused
-from vinflow.payments.matching import Reason, receiver_accepted
+from vinflow.payments.matching import BAD_TRACKING, HASH, IN_TIME, Reason, receiver_accepted
 from vinflow.payments.models import Attempt, Fate, Payment, ReviewItem, Transfer
-from vinflow.payments.states import Status
+from vinflow.payments.states import Event, Status
 from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, suspense_ref, unclaimed_ref
 from vinflow.wallet.posting import post
 
-__all__ = ["approve", "needs_two", "propose"]
+__all__ = ["approve", "needs_two", "propose", "withdraw"]
+
+log = logging.getLogger(__name__)
 
 Decision = ReviewItem.Decision
 WHY_LEAST = 3
@@ -73,13 +82,44 @@ def propose(
         locked, rows = _lock(item)
         _refuse_own(locked, rows, by)
         proposal = {"why": why.strip(), "returned_hash": returned_hash}
+        _check_returned(locked, rows, decision, returned_hash)
+        locked.returned_hash = returned_hash or None
         if not needs_two(locked, decision, at=at):
             return _decide(locked, rows, decision, by=by, why=why.strip(), at=at)
         if locked.proposed and (locked.proposed != decision or locked.proposed_by_id != by.pk):
-            raise ReviewRefused("another decision is waiting for approval; approve it or let it be withdrawn")
+            raise ReviewRefused("another decision is waiting for approval; approve it or withdraw it")
         locked.proposed, locked.proposed_by, locked.proposed_at = decision, by, at
         locked.proposal = proposal
-        locked.save(update_fields=["proposed", "proposed_by", "proposed_at", "proposal"])
+        locked.save(update_fields=["proposed", "proposed_by", "proposed_at", "proposal", "returned_hash"])
+        return locked
+
+
+def _check_returned(item: ReviewItem, rows: Rows | None, decision: str, returned_hash: str) -> None:
+    """Refuse a return without the hash of the transfer that sent the money back, or with a used one."""
+    if decision != Decision.RETURNED:
+        if returned_hash:
+            raise ReviewRefused("a hash of a transfer sent back belongs to a return only")
+        return
+    booked = rows is not None and bool(rows[2].booked_receiver)
+    if not returned_hash and not booked:
+        return
+    if not HASH.fullmatch(returned_hash):
+        raise ReviewRefused("name the transfer that sent the money back: 64 digits and letters a to f")
+    used = ReviewItem.objects.filter(returned_hash=returned_hash).exclude(pk=item.pk).exists()
+    if used or Transfer.objects.filter(hash=returned_hash).exists():
+        raise ReviewRefused("this hash is known already: each return has a transfer of its own")
+
+
+def withdraw(*, item: ReviewItem, by: Any, at: datetime) -> ReviewItem:
+    """Take a proposal back, so that another decision can be proposed. Raises ReviewRefused."""
+    with transaction.atomic():
+        locked, _rows = _lock(item)
+        if not locked.proposed:
+            raise ReviewRefused("nothing is proposed for this item")
+        log.info("proposal withdrawn", extra={"subject": locked.subject, "by": str(by), "at": at.isoformat()})
+        locked.proposed, locked.proposed_by, locked.proposed_at = "", None, None
+        locked.proposal, locked.returned_hash = {}, None
+        locked.save(update_fields=["proposed", "proposed_by", "proposed_at", "proposal", "returned_hash"])
         return locked
 
 
@@ -104,7 +144,7 @@ Rows = tuple[Payment, Attempt, Transfer]
 def _lock(item: ReviewItem) -> tuple[ReviewItem, Rows | None]:
     """Return the open item and its three rows, locked in the fixed order."""
     rows = lock_for_transfer(item.transfer_id) if item.transfer_id is not None else None
-    locked = ReviewItem.objects.select_for_update(of=("self",)).get(pk=item.pk)
+    locked = ReviewItem.objects.select_for_update(of=("self",), no_key=True).get(pk=item.pk)
     if locked.decision:
         raise ReviewRefused(f"this item was {locked.decision} already")
     return locked, rows
@@ -137,34 +177,47 @@ def _decide(
     else:
         _write_off(rows, at=at)
     item.decision, item.decided_by, item.decided_at, item.why = decision, by, at, why
-    item.save(update_fields=["decision", "decided_by", "decided_at", "why"])
+    item.save(update_fields=["decision", "decided_by", "decided_at", "why", "returned_hash"])
+    if item.payment_id is not None:
+        _end(item.payment_id, at=at)
     announcing.review_decided(item)
     return item
 
 
+def _end(payment_id: int, *, at: datetime) -> None:
+    """End a payment that is pending still: Bakong will go on naming that transfer, never "not found"."""
+    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
+    others = ReviewItem.objects.filter(payment=payment, decision="").exists()
+    watched = Attempt.objects.watched().filter(payment=payment, last_check_done=False).exists()
+    if payment.status == Status.PENDING and not others and not watched:
+        payment.advance(Event.SETTLED_BY_HAND, at=at)
+
+
 def _credit(rows: Rows, *, at: datetime) -> None:
-    """Give what came to the payer, in the currency it came in; it completes an unpaid payment."""
+    """Give what came to the payer, in the currency it came in.
+
+    The very amount that was asked for completes an unpaid payment. Another amount, or other money, is
+    given besides: nobody who waits for "completed" may take a cent for a dollar.
+    """
     payment, attempt, transfer = rows
     money = transfer.money
     if money is None:
         raise ReviewRefused("what came is no whole amount of dollars or riel: it cannot be credited")
-    if Reason.SENT_BACK in transfer.reasons:
+    if Reason.SENT_BACK in transfer.reasons or transfer.tracking_status in BAD_TRACKING:
         raise ReviewRefused("this transfer went back to its sender: there is nothing to credit")
-    if transfer.booked_receiver:
-        source = suspense_ref(payment.environment)
-    else:
+    if not transfer.booked_receiver:
         accepted = {attempt.receiver, *conf.receivers()}
         if not receiver_accepted(transfer.to_account or None, accepted):
             raise ReviewRefused("the receiver is not one of ours: accept it in the settings first")
-        source = bakong_ref(attempt.receiver, payment.environment)
-    if payment.status == Status.COMPLETED:
+        book_to_suspense(attempt, transfer, money, at=at)
+    source = suspense_ref(payment.environment)
+    if payment.status == Status.COMPLETED or money != payment.money:
         transfer.fate = Fate.EXTRA
-        transfer.booked_receiver = transfer.booked_receiver or attempt.receiver
         transfer.save(update_fields=["fate", "booked_receiver"])
         give(payment, transfer, money, debit_from=source, at=at, purpose="credit_extra")
         return
-    late = transfer.sent_at is not None and transfer.sent_at > attempt.expires_at + timedelta(seconds=60)
-    credit_locked(payment, attempt, transfer, late=late, at=at, money=money, debit_from=source)
+    late = transfer.sent_at is not None and transfer.sent_at > attempt.expires_at + IN_TIME
+    credit_locked(payment, attempt, transfer, late=late, at=at, debit_from=source)
 
 
 def _send_back(rows: Rows, *, at: datetime) -> None:

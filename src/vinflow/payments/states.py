@@ -32,11 +32,14 @@ class Event(StrEnum):
     BANK_SAID_FAILED = "bank_said_failed"
     WITHDRAWN = "withdrawn"
     QR_RENEWED = "qr_renewed"
+    SETTLED_BY_HAND = "settled_by_hand"
 
 
 # Only the bank knows whether money moved: late money completes whatever unpaid state the payment
 # is in. A new QR reopens a payment that ran out; a withdrawn one stays withdrawn, since its payer
-# said so, and starts anew as another payment.
+# said so, and starts anew as another payment. People at the review desk who send money back, or give
+# the payer another amount than was asked for, end a pending payment without completing it: Bakong
+# will go on answering with that transfer, so no "not found" could ever end it.
 TRANSITIONS: Mapping[Status, Mapping[Event, Status]] = {
     Status.PENDING: {
         Event.MONEY_MATCHED: Status.COMPLETED,
@@ -44,6 +47,7 @@ TRANSITIONS: Mapping[Status, Mapping[Event, Status]] = {
         Event.BANK_SAID_FAILED: Status.FAILED,
         Event.WITHDRAWN: Status.CANCELED,
         Event.QR_RENEWED: Status.PENDING,
+        Event.SETTLED_BY_HAND: Status.CANCELED,
     },
     Status.EXPIRED: {
         Event.MONEY_MATCHED: Status.COMPLETED,

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from vinflow.payments import conf, law
-from vinflow.payments.models import Exchange
+from vinflow.payments.models import Exchange, WorkerPulse
 from vinflow.wallet.errors import NotConfigured
 from vinflow.wallet.sealing import seal_blocks
 
@@ -18,12 +18,20 @@ __all__ = ["EVERY", "tidy"]
 
 log = logging.getLogger(__name__)
 
+NAME = "tidying"
 EVERY = timedelta(minutes=5)
 PRUNED_A_TIME = 1000
 
 
 def tidy(*, at: datetime) -> None:
-    """Check the law, seal the books, drop the bodies of old answers that decided nothing."""
+    """Check the law, seal the books, drop the bodies of old answers that decided nothing.
+
+    Of many watchers one does it, every few minutes: whoever moves the row first.
+    """
+    row, made = WorkerPulse.objects.get_or_create(worker=NAME, defaults={"started_at": at, "beat_at": at})
+    mine = made or WorkerPulse.objects.filter(pk=row.pk, beat_at__lte=at - EVERY).update(beat_at=at)
+    if not mine:
+        return
     jobs: tuple[Callable[[datetime], object], ...] = (keep_the_law, seal, prune)
     for job in jobs:
         try:

@@ -21,12 +21,12 @@ from django.db.models import F, Q
 
 from vinflow.bakong import CannotTell, Failed, Found, NotFound, Outcome, StaticQr
 from vinflow.bakong import Reason as WhyNot
-from vinflow.payments import budgeting, clock, gateways, schedule, tidying
+from vinflow.payments import budgeting, clock, conf, gateways, schedule, tidying
 from vinflow.payments.budgeting import Asking, Pool
-from vinflow.payments.confirming import process_inbox, process_transfer, store_found
-from vinflow.payments.expiring import expire_if_over, sweep
+from vinflow.payments.confirming import process_inbox, settle, store_found
+from vinflow.payments.expiring import expire_if_over, not_settled, sweep
 from vinflow.payments.learning import current_prior, learn_paid, learn_unpaid
-from vinflow.payments.models import Attempt, Fate, Payment, WorkerPulse
+from vinflow.payments.models import Attempt, AttemptQuerySet, Fate, Payment, WorkerPulse
 from vinflow.payments.schedule import Look, Pressure, Signal, Watched
 from vinflow.payments.states import Status
 
@@ -34,7 +34,6 @@ __all__ = ["CheckReport", "StepReport", "check_payment", "plan_next", "run", "st
 
 log = logging.getLogger(__name__)
 
-LEASE = timedelta(seconds=60)  # longer than a call with its one renewal and one repeat may take
 CLOCKS_AGREE = timedelta(seconds=120)
 SIGNALS_KEPT = 6
 CLAIMS_MAX = 2  # "I have paid" may open the staff's and claims' purse this often for one QR
@@ -88,15 +87,17 @@ def watched_of(attempt: Attempt) -> Watched:
 def pressure(*, at: datetime, gateway: gateways.Gateway) -> Pressure:
     """Return how scarce calls are now: what automatic checks may still spend, and who will want them."""
     room = budgeting.room(gateway.token_id, at=at)
-    waiting = Attempt.objects.filter(next_check_at__isnull=False, last_check_done=False).count()
+    waiting = _own(gateway).filter(last_check_done=False).count()
+    # While answers fail one after the other, one QR is asked for: a closed list would look like the fault.
+    many = room.retry_at is None and gateway.batch_open(at)
     if room.allowed is None or room.free is None:
-        return Pressure(free_calls=None, batch_open=gateway.batch_open(at), open=max(1, waiting))
+        return Pressure(free_calls=None, batch_open=many, open=max(1, waiting))
     lately = Attempt.objects.filter(created_at__gt=at - timedelta(days=1)).count()
     left = max(0.0, (room.ends_at - at) / timedelta(days=1))
     return Pressure(
         free_calls=max(0, room.free - budgeting.reserves(room.allowed)[1]),
         arrivals=lately * left,
-        batch_open=gateway.batch_open(at),
+        batch_open=many,
         open=max(1, waiting),
     )
 
@@ -109,35 +110,49 @@ def plan_next(attempt: Attempt, *, at: datetime, pressure: Pressure) -> datetime
     return None if moment is None else clock.from_epoch(moment)
 
 
-def claim(*, at: datetime, limit: int, ids: Sequence[int] | None = None) -> list[Attempt]:
+def claim(
+    *, at: datetime, limit: int, gateway: gateways.Gateway, ids: Sequence[int] | None = None
+) -> list[Attempt]:
     """Lease due attempts to this caller and return them; no two callers get the same one.
 
-    ids: claim these, due or not, instead of whatever is due. PostgreSQL passes over rows that others
-    have locked; on SQLite the statement itself is the lock.
+    Only attempts of the gateway's own protocol and environment. ids: claim these, due or not, instead
+    of whatever is due. PostgreSQL passes over rows that others have locked; on SQLite the statement
+    itself is the lock.
     """
+    if ids is not None and not ids:
+        return []
     lease = uuid.uuid4().hex
     skip = "FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
     now = connection.ops.adapt_datetimefield_value(at)
-    until = connection.ops.adapt_datetimefield_value(at + LEASE)
-    due = "next_check_at <= %s"
-    values: list[Any] = [until, lease, now]
-    if ids is not None:
-        if not ids:
-            return []
-        due = f"id IN ({', '.join(['%s'] * len(ids))})"
-        values = [until, lease, *ids]
+    until = connection.ops.adapt_datetimefield_value(at + _lease())
+    due = "next_check_at <= %s" if ids is None else f"id IN ({', '.join(['%s'] * len(ids))})"
+    # MATERIALIZED: the choice is made once; a subquery with LIMIT may be run again for each row.
     # S608: what is put together here are placeholders and two fixed words, never a value.
     sql = (
-        "UPDATE payments_attempt SET leased_until = %s, lease_id = %s WHERE id IN ("  # noqa: S608
-        f"SELECT id FROM payments_attempt WHERE {due} AND next_check_at IS NOT NULL "
+        f"WITH due AS MATERIALIZED (SELECT id FROM payments_attempt WHERE {due} "  # noqa: S608
+        "AND next_check_at IS NOT NULL AND protocol = %s AND environment = %s "
         "AND (leased_until IS NULL OR leased_until <= %s) "
-        f"ORDER BY next_check_at LIMIT %s {skip}) RETURNING id"
+        f"ORDER BY next_check_at LIMIT %s {skip}) "
+        "UPDATE payments_attempt SET leased_until = %s, lease_id = %s "
+        "WHERE id IN (SELECT id FROM due) RETURNING id"
     )
+    chosen: list[Any] = [now] if ids is None else list(ids)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*values, now, limit])
+        own = [gateway.protocol.value, conf.environment().value]
+        cursor.execute(sql, [*chosen, *own, now, limit, until, lease])
         claimed = [row[0] for row in cursor.fetchall()]
     rows = Attempt.objects.select_related("payment").filter(pk__in=claimed, lease_id=lease)
     return sorted(rows, key=lambda attempt: attempt.next_check_at or at)
+
+
+def _lease() -> timedelta:
+    """Return how long an attempt is leased: longer than a call with one renewal and one repeat takes."""
+    return timedelta(seconds=max(60.0, 4 * conf.timeout_s()))
+
+
+def _own(gateway: gateways.Gateway) -> AttemptQuerySet:
+    """Return the watched attempts that this gateway may be asked about."""
+    return Attempt.objects.watched().asked_by(gateway.protocol, conf.environment())
 
 
 def step(
@@ -145,10 +160,7 @@ def step(
 ) -> StepReport:
     """Do what is due now and return what was done: the inbox first, then calls worth their price."""
     at = now()
-    budgeting.mark_lost(at=at)
-    processed = process_inbox(at=at)
-    for _ in range(sweep(at=at)):
-        learn_unpaid()
+    processed = _tended(at)
     gateway = gateway or gateways.current()
     asked = found = 0
     for _ in range(CALLS_A_STEP):
@@ -156,35 +168,53 @@ def step(
         if not _anything_due(gateway, at=at):
             break  # the usual case, and the cheap one
         seen = pressure(at=at, gateway=gateway)
-        batch = _choose_many(seen, at=at, gateway=gateway) if seen.batch_open else _choose_one(seen, at=at)
+        batch = (
+            _choose_many(seen, at=at, gateway=gateway)
+            if seen.batch_open
+            else _choose_one(seen, at=at, gateway=gateway)
+        )
         if batch is None:
             break
         if not batch:
             continue
-        outcomes = ask(batch, pool=_pool(batch, at=at), at=at, gateway=gateway)
+        outcomes = ask(batch, pool=_pool(batch, at=at), at=at, gateway=gateway, seen=seen)
         asked += 1
         found += sum(isinstance(outcome, Found) for outcome in outcomes.values())
         if all(isinstance(outcome, CannotTell) for outcome in outcomes.values()):
             break  # no call is to be had, or something is wrong out there: look at the gate again first
-    upcoming = (
-        Attempt.objects.watched().order_by("next_check_at").values_list("next_check_at", flat=True).first()
-    )
+    upcoming = _own(gateway).order_by("next_check_at").values_list("next_check_at", flat=True).first()
     return StepReport(asked, found, processed, upcoming)
+
+
+def _tended(at: datetime) -> int:
+    """Work off what needs no call; return how many stored transfers were decided.
+
+    Each part stands alone, so that a fault in one never keeps the others, or the calls, from their turn.
+    """
+    processed = 0
+    try:
+        processed = process_inbox(at=at)
+    except Exception:
+        log.exception("the inbox could not be worked off")
+    try:
+        budgeting.mark_lost(at=at)
+        for _ in range(sweep(at=at)):
+            learn_unpaid()
+    except Exception:
+        log.exception("payments that are over could not be ended")
+    return processed
 
 
 def _anything_due(gateway: gateways.Gateway, *, at: datetime) -> bool:
     """Return whether a look at the prices is worth while: something is due, or many may be owing together."""
-    if Attempt.objects.filter(next_check_at__lte=at).exists():
+    if _own(gateway).filter(next_check_at__lte=at).exists():
         return True
-    return (
-        gateway.batch_max > 1
-        and Attempt.objects.filter(last_check_done=False, next_check_at__isnull=False)[1:2].exists()
-    )
+    return gateway.batch_max > 1 and _own(gateway).filter(last_check_done=False)[1:2].exists()
 
 
-def _choose_one(seen: Pressure, *, at: datetime) -> list[Attempt] | None:
+def _choose_one(seen: Pressure, *, at: datetime, gateway: gateways.Gateway) -> list[Attempt] | None:
     """Lease the next due attempt; [] when it was put off at today's price, None when nothing is due."""
-    claimed = claim(at=at, limit=1)
+    claimed = claim(at=at, limit=1, gateway=gateway)
     if not claimed:
         return None
     (attempt,) = claimed
@@ -203,16 +233,23 @@ def _choose_one(seen: Pressure, *, at: datetime) -> list[Attempt] | None:
 
 def _choose_many(seen: Pressure, *, at: datetime, gateway: gateways.Gateway) -> list[Attempt] | None:
     """Lease those worth one list call together; None when no call is worth it now."""
-    free = Attempt.objects.watched().filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))
+    free = _own(gateway).filter(Q(leased_until__isnull=True) | Q(leased_until__lte=at))
     # Whoever was told nothing, or refused a call, waits for the moment that was set then.
     ready = free.exclude(last_outcome=CannotTell.name, next_check_at__gt=at)
     open_ones = list(ready.order_by("next_check_at")[:OPEN_SEEN])
-    looks = [watched_of(attempt) for attempt in open_ones]
     prior = current_prior()
+    if not schedule.tail_affordable(seen, prior=prior):
+        for attempt in [one for one in open_ones if _is_tail(one, at=at)]:
+            _put_off_tail(attempt, at=at)
+            open_ones.remove(attempt)
+    looks = [watched_of(attempt) for attempt in open_ones]
     places = schedule.pick(looks, prior=prior, pressure=seen, at=at.timestamp())
     if places:
         return claim(
-            at=at, limit=gateway.batch_max, ids=[open_ones[place].pk for place in places[: gateway.batch_max]]
+            at=at,
+            limit=gateway.batch_max,
+            gateway=gateway,
+            ids=[open_ones[place].pk for place in places[: gateway.batch_max]],
         )
     # Nobody is worth a call alone or together: what was due waits for the moment that will be.
     moment = schedule.next_call(looks, prior=prior, pressure=seen, at=at.timestamp())
@@ -231,103 +268,130 @@ def _choose_many(seen: Pressure, *, at: datetime, gateway: gateways.Gateway) -> 
 
 
 def _is_tail(attempt: Attempt, *, at: datetime) -> bool:
-    return schedule.due_kind(watched_of(attempt), at=at.timestamp()) is Look.TAIL
+    return _kind(attempt, at=at) is Look.TAIL
 
 
 def _pool(attempts: Sequence[Attempt], *, at: datetime) -> Pool:
-    kinds = {schedule.due_kind(watched_of(attempt), at=at.timestamp()) for attempt in attempts}
-    if kinds == {Look.LAST}:
+    """Return the purse of a call: a promised last check pays for whoever rides along in its list."""
+    kinds = {_kind(attempt, at=at) for attempt in attempts}
+    if Look.LAST in kinds:
         return Pool.LAST
     return Pool.TAIL if kinds == {Look.TAIL} else Pool.AUTO
 
 
-def _is_newcomer(payment: Payment) -> bool:
+def _kind(attempt: Attempt, *, at: datetime) -> Look:
+    return schedule.due_kind(watched_of(attempt), at=at.timestamp())
+
+
+def is_newcomer(payment: Payment) -> bool:
     """Return whether this payer has never paid; such payers share a part of the day's calls."""
     return not Payment.objects.filter(principal=payment.principal, status=Status.COMPLETED).exists()
 
 
-def _who(attempts: Sequence[Attempt], pool: Pool) -> Asking:
+def _who(attempts: Sequence[Attempt], pool: Pool, *, at: datetime) -> Asking:
     """Return for whom a call about these attempts is made, and from which purse."""
     first = attempts[0]
+    lasts = frozenset(attempt.pk for attempt in attempts if _kind(attempt, at=at) is Look.LAST)
     if len(attempts) == 1:
-        newcomer = _is_newcomer(first.payment)
-        return Asking(pool, (first,), first.payment, first.payment.principal, newcomer)
+        newcomer = is_newcomer(first.payment)
+        return Asking(pool, (first,), first.payment, first.payment.principal, newcomer, lasts=lasts)
     return Asking(
         pool,
         tuple(attempts),
-        newcomer=all(_is_newcomer(attempt.payment) for attempt in attempts),
-        one=lambda attempt: _who([attempt], _pool([attempt], at=clock.aligned())),
+        newcomer=all(is_newcomer(attempt.payment) for attempt in attempts),
+        one=lambda attempt: _who([attempt], _pool([attempt], at=at), at=at),
+        lasts=lasts,
     )
 
 
 def ask(
-    attempts: Sequence[Attempt], *, pool: Pool, at: datetime, gateway: gateways.Gateway
+    attempts: Sequence[Attempt],
+    *,
+    pool: Pool,
+    at: datetime,
+    gateway: gateways.Gateway,
+    seen: Pressure | None = None,
 ) -> dict[int, Outcome]:
     """Ask about attempts this caller has leased, and act on every answer; return outcomes by attempt id.
 
     One call for many where the gateway allows it, else one. The call is reserved by the client's
-    budget hook, which reads for whom it is made.
+    budget hook, which reads for whom it is made. An answer that cannot be acted upon is logged and
+    holds up none of the others: their money is stored first, and each is decided by itself.
     """
-    who = _who(attempts, pool)
+    who = _who(attempts, pool, at=at)
     with budgeting.asking(who):
         answers = gateway.check([attempt.handle for attempt in attempts])
-    outcomes: dict[int, Outcome] = {}
-    for attempt in attempts:
-        outcome = answers[attempt.handle]
-        outcomes[attempt.pk] = outcome
+    outcomes = {attempt.pk: answers[attempt.handle] for attempt in attempts}
+    # Money first: whatever happens on the way through the other answers, these are in the inbox then.
+    for attempt in sorted(attempts, key=lambda one: not isinstance(outcomes[one.pk], Found)):
         if who.went and attempt.handle not in who.went:
             _put_off(attempt, at)  # the list was closed and one single call went: this one's turn comes yet
             continue
-        take_answer(attempt, outcome, started_at=at, pool=pool, gateway=gateway)
+        try:
+            take_answer(attempt, outcomes[attempt.pk], started_at=at, gateway=gateway, seen=seen)
+        except Exception:
+            log.exception("an answer could not be acted upon", extra={"md5": attempt.md5})
+            _put_off(attempt, at + timedelta(minutes=5))
     return outcomes
 
 
 def take_answer(
-    attempt: Attempt, outcome: Outcome, *, started_at: datetime, pool: Pool, gateway: gateways.Gateway
+    attempt: Attempt,
+    outcome: Outcome,
+    *,
+    started_at: datetime,
+    gateway: gateways.Gateway,
+    seen: Pressure | None = None,
 ) -> None:
     """Act on one outcome: money to confirming, a NotFound to the schedule and perhaps to expiry.
 
     started_at: when the request was started; a NotFound says nothing about any later moment.
+    seen: how scarce calls are, where the caller has looked already.
     """
     match outcome:
         case Found():
-            transfer = store_found(attempt=attempt, found=outcome, asked_at=started_at, at=started_at)
-            Attempt.objects.filter(pk=attempt.pk).update(
-                last_outcome="found",
-                last_asked_at=started_at,
-                checks=F("checks") + 1,
-                unanswered=0,
-                leased_until=None,
-            )
-            if transfer is None:
-                Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False)
-                return
-            if transfer.processed_at is not None:
-                return  # heard before, and acted upon
-            done = process_transfer(transfer_id=transfer.pk, at=started_at)
-            if done.fate == Fate.CREDITED and done.sent_at is not None:
-                learn_paid((done.sent_at - attempt.created_at).total_seconds())
-            elif done.processed_at is None:
-                # The host's handler refused for now; the inbox will be worked off without a call.
-                Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None)
+            _take_found(attempt, outcome, started_at=started_at)
         case NotFound() | Failed():
-            _take_negative(attempt, outcome, started_at=started_at, gateway=gateway)
+            _take_negative(attempt, outcome, started_at=started_at, gateway=gateway, seen=seen)
         case StaticQr():
             log.error("Bakong calls this QR static: it was made wrongly", extra={"md5": attempt.md5})
             _take_unknown(
                 attempt, "static_qr", started_at=started_at, again_at=started_at + timedelta(hours=1)
             )
         case CannotTell():
-            _take_unknown(
-                attempt,
-                outcome.reason,
-                started_at=started_at,
-                again_at=_again(attempt, outcome, started_at, gateway, pool),
-            )
+            again = _again(attempt, outcome, started_at, gateway)
+            _take_unknown(attempt, outcome.reason, started_at=started_at, again_at=again)
+
+
+def _take_found(attempt: Attempt, found: Found, *, started_at: datetime) -> None:
+    """Store the transfer, end the watch of this QR, and decide about the money now or later."""
+    transfer = store_found(attempt=attempt, found=found, asked_at=started_at, at=started_at)
+    # This QR has given its answer: asking on would bring the same transfer. What is not decided at once
+    # lies in the inbox, which needs no call.
+    Attempt.objects.filter(pk=attempt.pk).update(
+        last_outcome=found.name,
+        last_reason="",
+        last_asked_at=started_at,
+        checks=F("checks") + 1,
+        unanswered=0,
+        next_check_at=None,
+        set_aside=False,
+        leased_until=None,
+    )
+    if transfer is None or transfer.processed_at is not None:
+        return  # an item was opened, or this was heard before and acted upon
+    done = settle(transfer_id=transfer.pk, at=started_at)
+    if done.fate == Fate.CREDITED and done.sent_at is not None:
+        learn_paid((done.sent_at - attempt.created_at).total_seconds())
 
 
 def _take_negative(
-    attempt: Attempt, outcome: NotFound | Failed, *, started_at: datetime, gateway: gateways.Gateway
+    attempt: Attempt,
+    outcome: NotFound | Failed,
+    *,
+    started_at: datetime,
+    gateway: gateways.Gateway,
+    seen: Pressure | None,
 ) -> None:
     settles = outcome.answered_at is None or abs(outcome.answered_at - clock.aligned()) <= CLOCKS_AGREE
     if not settles:
@@ -335,7 +399,8 @@ def _take_negative(
     lease = attempt.lease_id
     attempt.refresh_from_db()
     attempt.last_asked_at = max(started_at, attempt.last_asked_at or started_at)
-    attempt.unanswered = 0
+    # A word that settles nothing is worth no more than none: the next one waits twice as long.
+    attempt.unanswered = 0 if settles else attempt.unanswered + 1
     attempt.checks += 1
     newest = attempt.last_negative_at is None or started_at >= attempt.last_negative_at
     if newest:
@@ -343,15 +408,12 @@ def _take_negative(
         if settles:
             attempt.last_negative_at = started_at
     was_done = attempt.last_check_done
-    attempt.last_check_done = (
-        attempt.last_negative_at is not None and attempt.last_negative_at >= attempt.last_check_at
-    )
+    attempt.last_check_done = not not_settled(attempt)
     if was_done and started_at >= attempt.watch_until - timedelta(seconds=1):
         attempt.tail_done = True
     paid = Payment.objects.filter(pk=attempt.payment_id, transfers__attempt=attempt).exists()
-    attempt.next_check_at = (
-        None if paid else plan_next(attempt, at=started_at, pressure=pressure(at=started_at, gateway=gateway))
-    )
+    seen = seen or pressure(at=started_at, gateway=gateway)
+    attempt.next_check_at = None if paid else plan_next(attempt, at=started_at, pressure=seen)
     Attempt.objects.filter(pk=attempt.pk).update(
         last_outcome=outcome.name,
         last_reason="",
@@ -361,17 +423,15 @@ def _take_negative(
         last_check_done=attempt.last_check_done,
         set_aside=attempt.set_aside and not attempt.last_check_done,
         tail_done=attempt.tail_done,
-        unanswered=0,
+        unanswered=attempt.unanswered,
         checks=F("checks") + 1,
     )
     # What was learnt counts whoever holds the lease by now; when to look next is the holder's word.
     Attempt.objects.filter(pk=attempt.pk, lease_id=lease).update(
         next_check_at=attempt.next_check_at, leased_until=None
     )
-    if attempt.last_check_done:
-        ended = expire_if_over(payment_id=attempt.payment_id, at=started_at)
-        if ended is not None:
-            learn_unpaid()
+    if attempt.last_check_done and expire_if_over(payment_id=attempt.payment_id, at=started_at):
+        learn_unpaid()
 
 
 def _take_unknown(attempt: Attempt, reason: str, *, started_at: datetime, again_at: datetime) -> None:
@@ -390,7 +450,7 @@ def _take_unknown(attempt: Attempt, reason: str, *, started_at: datetime, again_
 
 
 def _again(
-    attempt: Attempt, outcome: CannotTell, started_at: datetime, gateway: gateways.Gateway, pool: Pool
+    attempt: Attempt, outcome: CannotTell, started_at: datetime, gateway: gateways.Gateway
 ) -> datetime:
     """Return when to ask again after an answer that told nothing."""
     if outcome.reason is WhyNot.QUOTA:
@@ -399,6 +459,8 @@ def _again(
         room = budgeting.room(gateway.token_id, at=started_at)
         if room.closed_until is not None and room.closed_until > started_at:
             return room.closed_until
+        if room.retry_at is not None and room.retry_at > started_at:
+            return room.retry_at
         # The day's purse is empty: this QR's own last check is set aside; without one, the reset.
         if attempt.set_aside and attempt.last_check_at > started_at:
             return attempt.last_check_at
@@ -434,7 +496,7 @@ def _put_off_tail(attempt: Attempt, *, at: datetime) -> None:
 def wake(*, payment: Payment, signal: Signal, at: datetime, gateway: gateways.Gateway | None = None) -> None:
     """Raise the turn of a payment's QRs after a sign from its payer. Makes no call itself."""
     gateway = gateway or gateways.current()
-    for attempt in Attempt.objects.watched().filter(payment=payment):
+    for attempt in _own(gateway).filter(payment=payment):
         attempt.signals = [*attempt.signals, [at.timestamp(), signal.value]][-SIGNALS_KEPT:]
         moment = plan_next(attempt, at=at, pressure=pressure(at=at, gateway=gateway))
         Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=False).update(
@@ -451,34 +513,38 @@ def check_payment(
 ) -> CheckReport:
     """Ask Bakong about a payment now, because a person asks; return what to tell them.
 
-    Under the same lease, cool-down and budget as the watcher. Twice per QR it may open the purse
-    kept for this; after that it waits for an automatic check's turn like any other.
+    Under the same lease, cool-down and budget as the watcher. Twice per QR a payer's word opens the
+    purse kept for it and is asked at once; after that, and for a host that polls (Pool.AUTO), a call
+    is made only when one is due. Staff (Pool.STAFF) may ask at any time.
     """
     if payment.status == Status.COMPLETED:
         return CheckReport("done", at)
     gateway = gateway or gateways.current()
     if pool is Pool.CLAIM:
         wake(payment=payment, signal=Signal.SAID_PAID, at=at, gateway=gateway)
-    attempt = Attempt.objects.filter(payment=payment).order_by("-number").first()
-    if attempt is None or (attempt.next_check_at is None and pool is Pool.CLAIM):
-        return CheckReport("later", at)
+    attempts = Attempt.objects.filter(payment=payment).asked_by(gateway.protocol, conf.environment())
+    attempt = attempts.order_by("-number").first()
+    if attempt is None or (attempt.next_check_at is None and pool is not Pool.STAFF):
+        return CheckReport("none" if attempt is not None else "slow", at)
     cool = timedelta(seconds=schedule.COOL_DOWN_S)
     if attempt.last_asked_at is not None and at - attempt.last_asked_at < cool:
-        return CheckReport(
-            "wait", at, wait_s=max(1, int((attempt.last_asked_at + cool - at).total_seconds()) + 1)
-        )
-    if attempt.next_check_at is None:
-        Attempt.objects.filter(pk=attempt.pk).update(
-            next_check_at=at
-        )  # staff may ask after the watch is over
-    claimed = claim(at=at, limit=1, ids=[attempt.pk])
+        wait = (attempt.last_asked_at + cool - at).total_seconds()
+        return CheckReport("wait", at, wait_s=max(1, int(wait) + 1))
+    if pool is Pool.CLAIM and attempt.claims >= CLAIMS_MAX:
+        pool = Pool.AUTO
+    if pool is Pool.AUTO:
+        # No purse of its own: it waits for the moment that is worth a call, like everyone.
+        moment = plan_next(attempt, at=at, pressure=pressure(at=at, gateway=gateway))
+        if moment is None or moment > at:
+            return CheckReport("later", moment or attempt.watch_until)
+    if attempt.next_check_at is None:  # staff may ask after the watch is over
+        Attempt.objects.filter(pk=attempt.pk).update(next_check_at=at)
+    claimed = claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
     if not claimed:
         return CheckReport("wait", at, wait_s=5)
     if pool is Pool.CLAIM:
-        if claimed[0].claims >= CLAIMS_MAX:
-            pool = Pool.AUTO
         Attempt.objects.filter(pk=attempt.pk).update(claims=F("claims") + 1)
-    if schedule.due_kind(watched_of(claimed[0]), at=at.timestamp()) is Look.LAST and claimed[0].set_aside:
+    if claimed[0].set_aside and _kind(claimed[0], at=at) is Look.LAST:
         pool = Pool.LAST
     outcome = ask(claimed, pool=pool, at=at, gateway=gateway)[attempt.pk]
     match outcome:

@@ -22,7 +22,7 @@ def credited_while_away(request: HttpRequest) -> Sequence[Payment]:
         unseen = queries.unseen_credits(user)
     except NotConfigured:
         return []
-    at = clock.now()
+    at = clock.aligned()
     for payment in unseen:
         queries.mark_seen(payment, at=at)
     return unseen

@@ -20,6 +20,7 @@ from django.db import transaction
 from vinflow.bakong import Call, Operation, Reason, Token
 from vinflow.bakong import Exchange as Exchanged
 from vinflow.payments import budgeting, clock, conf
+from vinflow.payments.evidence import clean, plain
 from vinflow.payments.models import Credential, Exchange, TokenState
 
 __all__ = ["ClosedLists", "CredentialStore", "budget", "record"]
@@ -77,7 +78,7 @@ def record(exchange: Exchanged) -> None:
                 http_status=exchange.http_status,
                 outcome=exchange.outcome[:20],
                 reason=(exchange.reason or "")[:20],
-                code=exchange.code,
+                code=exchange.code if exchange.code is not None and abs(exchange.code) < 2**31 else None,
                 request=exchange.request,
                 answer=answer_of(exchange.answer),
             )
@@ -94,9 +95,9 @@ def record(exchange: Exchanged) -> None:
 def answer_of(text: str) -> Any:
     """Return an answer fit for a JSON column: the object where it is JSON, else the text itself."""
     try:
-        return json.loads(text, parse_float=str)
-    except ValueError:
-        return text[:4000].replace("\x00", "\ufffd")
+        return plain(json.loads(text, parse_float=str, parse_int=_whole))
+    except (ValueError, RecursionError):
+        return clean(text[:4000])
 
 
 class ClosedLists(MutableMapping[str, datetime]):
@@ -126,6 +127,11 @@ class ClosedLists(MutableMapping[str, datetime]):
 
     def __len__(self) -> int:
         return TokenState.objects.filter(batch_closed_since__isnull=False).count()
+
+
+def _whole(digits: str) -> int | str:
+    """Return a number of an answer; as its digits where no column holds it."""
+    return int(digits) if len(digits) <= 18 else digits
 
 
 def _cipher() -> Fernet:

@@ -134,7 +134,7 @@ def add_funds(request: HttpRequest) -> HttpResponse:
             money=money,
             method="khqr",
             key=f"{typed.key}:{money.minor}{currency}",
-            at=clock.now(),
+            at=clock.aligned(),
         )
     except MoneyError as error:
         problem = Problem("amount", "amount", amount_sentence(error.code, currency))
@@ -195,7 +195,7 @@ def refusal(error: OpeningRefused) -> Refusal:
 
 def _waiting(request: HttpRequest) -> queries.Checkout | None:
     """Return the payer's newest payment whose QR may still be paid."""
-    at = clock.now()
+    at = clock.aligned()
     try:
         payment = queries.pending_for(request.user, at=at)
     except NotConfigured:

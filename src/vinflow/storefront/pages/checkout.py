@@ -159,7 +159,7 @@ def picture_of(co: Checkout, *, disc: bool) -> QrPicture:
 @owned
 def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Show the payment as it stands."""
-    at = clock.now()
+    at = clock.aligned()
     co = queries.checkout(payment, at=at)
     fresh = co.state == "completed" and payment.seen_at is None
     if fresh:
@@ -223,7 +223,7 @@ def picture_name(payment: Payment) -> str:
 @owned
 def status(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Answer the page's own question with what is stored; the bank is not asked."""
-    at = clock.now()
+    at = clock.aligned()
     co = queries.checkout(payment, at=at)
     return JsonResponse(status_body(co, payment, at), headers={"Cache-Control": "no-store"})
 
@@ -260,7 +260,7 @@ def status_body(co: Checkout, payment: Payment, at: datetime) -> dict[str, Any]:
 @owned
 def check(request: HttpRequest, payment: Payment) -> HttpResponse:
     """ "I have paid": ask, at most once in five seconds for a payment, and always say what came of it."""
-    at = clock.now()
+    at = clock.aligned()
     wait = wait_s(f"check:{payment.transaction_id}", every_s=CHECK_EVERY_S, at=at)
     if wait:
         return _check_answer(request, payment, "wait", wait, at, status_code=429)
@@ -295,11 +295,11 @@ def _check_answer(
 @owned
 def renew(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Make a new QR for the same payment at the same address; the old one stays watched."""
-    wait = wait_s(f"renew:{payment.transaction_id}", every_s=3, at=clock.now())
+    wait = wait_s(f"renew:{payment.transaction_id}", every_s=3, at=clock.aligned())
     if wait:  # a second press: the first has made the QR, or is about to
         return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
     try:
-        opening.renew_qr(payment=payment, at=clock.now())
+        opening.renew_qr(payment=payment, at=clock.aligned())
     except OpeningRefused as error:
         if error.code == "not_open":
             return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
@@ -318,7 +318,7 @@ def renew(request: HttpRequest, payment: Payment) -> HttpResponse:
 def cancel(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Withdraw the payment for its payer; a QR that was shown stays watched."""
     with contextlib.suppress(IllegalTransition):  # it ended meanwhile; its page says how
-        canceling.cancel_payment(payment=payment, at=clock.now())
+        canceling.cancel_payment(payment=payment, at=clock.aligned())
     return _see_other(reverse("storefront:checkout", args=[payment.transaction_id]))
 
 
@@ -331,7 +331,7 @@ def open_app(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Ask for the app's link, once for a QR, and go there; without one, back to the page that says so."""
     page = reverse("storefront:checkout", args=[payment.transaction_id])
     host = payments_conf.public_url() or request.build_absolute_uri("/").rstrip("/")
-    link = linking.app_link(payment=payment, back_to=f"{host}{page}", at=clock.now())
+    link = linking.app_link(payment=payment, back_to=f"{host}{page}", at=clock.aligned())
     if not link.startswith(("https://", "http://")):  # the app's own scheme is a plain link, never a redirect
         return _see_other(f"{page}?said=no-app")
     return HttpResponseRedirect(link)
@@ -348,7 +348,7 @@ def signal(request: HttpRequest, payment: Payment) -> HttpResponse:
     kind = kinds.get(request.POST.get("kind", ""))
     if kind is None:
         return JsonResponse({"error": "kind"}, status=400)
-    at = clock.now()
+    at = clock.aligned()
     wait = wait_s(f"signal:{payment.transaction_id}", every_s=3, at=at)
     if wait:
         return too_fast(request, wait_s=wait)
@@ -363,7 +363,7 @@ def signal(request: HttpRequest, payment: Payment) -> HttpResponse:
 @owned
 def picture(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Send the KHQR card as a PNG for the gallery of a phone; only while its QR may be paid."""
-    co = queries.checkout(payment, at=clock.now())
+    co = queries.checkout(payment, at=clock.aligned())
     if co.state != "pending":
         return not_found(request)
     footer = saved_lines(co)

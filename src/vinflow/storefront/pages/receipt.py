@@ -27,7 +27,7 @@ def receipt(request: HttpRequest, payment: Payment) -> HttpResponse:
     """Show the receipt, for the screen and for paper."""
     if payment.status != "completed":
         return HttpResponseRedirect(reverse("storefront:checkout", args=[payment.transaction_id]))
-    co = queries.checkout(payment, at=clock.now())
+    co = queries.checkout(payment, at=clock.aligned())
     transfer = queries.credited_transfer(payment)
     context = {
         "payment": payment,

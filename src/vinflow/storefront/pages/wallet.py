@@ -101,6 +101,6 @@ def statement(request: HttpRequest) -> StreamingHttpResponse:
     """Send the wallet's statement as a CSV file: every line of the ledger that touched it."""
     rows = statement_csv(request.user, conf.environment())
     answer = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
-    day = f"{clock.now().astimezone(formats.PHNOM_PENH):%Y-%m-%d}"
+    day = f"{clock.aligned().astimezone(formats.PHNOM_PENH):%Y-%m-%d}"
     answer["Content-Disposition"] = f'attachment; filename="wallet-{day}.csv"'
     return answer
