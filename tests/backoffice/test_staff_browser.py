@@ -110,8 +110,9 @@ def test_a_wrong_amount_is_found_explained_and_credited_with_its_trail(visit: An
         "settings": "/admin/settings/payments/",
         "ledger": "/admin/ledger/",
     }
-    for language, scheme in (("en", "light"), ("km", "dark")):
-        for viewport in (DESK, PHONE):
+    # The phone once, in Khmer: its words are the longer ones.
+    for language, scheme, viewports in (("en", "light", (DESK,)), ("km", "dark", (DESK, PHONE))):
+        for viewport in viewports:
             page = visit("/admin/", manager, language=language, viewport=viewport, color_scheme=scheme)
             for name, path in pages.items():
                 page.goto(page.url.split("/admin")[0] + path)

@@ -42,7 +42,7 @@ __all__ = [
 LATEST = timedelta(
     days=32
 )  # the longest watch of a QR and more: what was credited later was opened no earlier
-TIMES_MAX = 20_000
+TIMES_MAX = 5_000
 Received = dict[Currency, dict[date, Money]]
 STUCK = timedelta(minutes=10)
 
@@ -136,7 +136,7 @@ class Times:
 
 
 def times(environment: str, first: date, last: date) -> Times:
-    """Return how long paying and crediting took, of the newest 20,000 payments completed in a range."""
+    """Return how long paying and crediting took, of the newest 5,000 payments completed in a range."""
     start, end = span_of(first, last)
     rows = (
         Payment.objects.filter(

@@ -33,6 +33,7 @@ __all__ = [
     "count_of",
     "environment",
     "found",
+    "page_of",
     "state_of",
     "wanted_of",
 ]
@@ -63,6 +64,7 @@ SORTS = {
 INDEXED = ("-created", "created", "status")
 
 HEX = re.compile(r"[0-9a-fA-F]+")
+REFERENCE = re.compile(r"[0-9A-Za-z]{3,25}")
 TEXT_MAX = 200
 
 
@@ -224,12 +226,12 @@ def found(wanted: Wanted, *, at: datetime) -> QuerySet[Payment]:
                 bound |= Q(currency=currency.value, **{f"amount_minor__{test}": minor})
             rows = rows.filter(bound)
     if wanted.late:
-        rows = rows.filter(completed_late=True)
+        rows = rows.filter(status=Status.COMPLETED, completed_late=True)
     if wanted.review:
         rows = rows.filter(Exists(_open_items()))
     if wanted.manual:
-        decided = ReviewItem.objects.filter(payment=OuterRef("pk")).exclude(decision="")
-        rows = rows.filter(Q(method=Method.MANUAL) | Exists(decided))
+        decided = ReviewItem.objects.exclude(decision="").filter(payment__isnull=False)
+        rows = rows.filter(pk__in=decided.values("payment"))
     return rows
 
 
@@ -270,6 +272,13 @@ def state_of(payment: Payment) -> str:
     return str(payment.status)
 
 
+def page_of(rows: QuerySet[Payment], *, sort: str, start: int, size: int, at: datetime) -> list[Payment]:
+    """Return one page of a list, sorted: its keys first, so that what is skipped costs nothing more."""
+    keys = list(rows.order_by(*SORTS[sort]).values_list("pk", flat=True)[start : start + size])
+    place = {key: n for n, key in enumerate(keys)}
+    return sorted(dressed(Payment.objects.filter(pk__in=keys), at=at), key=lambda payment: place[payment.pk])
+
+
 def dressed(rows: QuerySet[Payment], *, at: datetime) -> QuerySet[Payment]:
     """Return the payments with what a badge and an export need beside the row."""
     newest = Attempt.objects.filter(payment=OuterRef("pk")).order_by("-number")
@@ -284,19 +293,29 @@ def dressed(rows: QuerySet[Payment], *, at: datetime) -> QuerySet[Payment]:
 
 def _named(text: str) -> Q:
     """Return the condition of a search: a reference, an md5, a hash or its beginning, a bank's reference,
-    a payer's name or e-mail address."""
-    bare = text.strip()
-    anything = Q(transaction_id__startswith=bare.upper())
-    if HEX.fullmatch(bare):
-        low = bare.lower()
-        if len(low) == 32:
-            anything |= Q(pk__in=Attempt.objects.filter(md5=low).values("payment"))
-        if len(low) >= 8:
-            anything |= Q(pk__in=Transfer.objects.filter(hash__startswith=low).values("payment"))
-            anything |= Q(gateway_payment_id=low)
-    anything |= Q(pk__in=Transfer.objects.filter(external_ref=bare).values("payment"))
+    a payer's name or e-mail address.
+
+    The names are looked up first, each by its own index, at most 10,001 of each: one condition that
+    joined them all would make the database read every payment.
+    """
+    bare, most = text.strip(), COUNT_MAX + 1
+    low = bare.lower()
+    names: list[QuerySet[Any]] = [
+        Transfer.objects.filter(external_ref=bare).values_list("payment", flat=True)
+    ]
+    if REFERENCE.fullmatch(bare):
+        upper = bare.upper()
+        begun = Payment.objects.filter(transaction_id__gte=upper, transaction_id__lt=upper + "~")
+        names.append(begun.values_list("pk", flat=True))
+    if HEX.fullmatch(bare) and len(low) == 32:
+        names.append(Attempt.objects.filter(md5=low).values_list("payment", flat=True))
+    elif HEX.fullmatch(bare) and 8 <= len(low) <= 64:
+        hashes = Transfer.objects.filter(hash__gte=low, hash__lt=low + "~")
+        names.append(hashes.values_list("payment", flat=True))
+    ids = {pk for name in names for pk in name[:most]}
     users = get_user_model()._default_manager.filter(Q(username__icontains=bare) | Q(email__icontains=bare))
-    return anything | Q(user__in=users.values("pk"))
+    payers = list(users.values_list("pk", flat=True)[:most])
+    return Q(pk__in=ids) | Q(user__in=payers) if payers else Q(pk__in=ids)
 
 
 def count_of(rows: QuerySet[Payment]) -> int:

@@ -55,7 +55,7 @@ def transactions(request: HttpRequest) -> HttpResponse:
     pages = Paginator(range(min(total, listing.COUNT_MAX)), wanted.size)
     number = min(wanted.page, pages.num_pages)
     start = (number - 1) * wanted.size
-    chosen = list(listing.dressed(rows, at=at).order_by(*listing.SORTS[sort])[start : start + wanted.size])
+    chosen = listing.page_of(rows, sort=sort, start=start, size=wanted.size, at=at)
     checks = dict(
         Attempt.objects.filter(payment__in=chosen)
         .values("payment")
