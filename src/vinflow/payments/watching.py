@@ -30,7 +30,7 @@ from vinflow.payments.models import Attempt, AttemptQuerySet, Fate, Payment, Wor
 from vinflow.payments.schedule import Look, Pressure, Signal, Watched
 from vinflow.payments.states import Status
 
-__all__ = ["CheckReport", "StepReport", "check_payment", "plan_next", "run", "step", "wake"]
+__all__ = ["CheckReport", "StepReport", "check_payment", "plan_next", "run", "stand_in", "step", "wake"]
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,7 @@ CLOCKS_AGREE = timedelta(seconds=120)
 SIGNALS_KEPT = 6
 CLAIMS_MAX = 2  # "I have paid" may open the staff's and claims' purse this often for one QR
 CALLS_A_STEP = 20
+STAND_IN_EVERY = timedelta(seconds=5)
 OPEN_SEEN = 500  # attempts looked at for one list call
 TAIL_PATIENCE = timedelta(days=1)
 
@@ -590,6 +591,32 @@ def run(
             log.exception("a step of the watcher failed; it goes on")
         stop.wait(poll_s)
     connection.close()
+
+
+_standing_in = threading.Lock()
+_stood_in_at: datetime | None = None
+
+
+def stand_in(*, at: datetime) -> bool:
+    """Do a worker's step inside a web request; return whether it was done now.
+
+    For hosting without any worker. In one process at most once in five seconds, one at a time; a step
+    that fails is logged and the page is answered from what is stored.
+    """
+    global _stood_in_at
+    if not _standing_in.acquire(blocking=False):
+        return False
+    try:
+        if _stood_in_at is not None and timedelta(0) <= at - _stood_in_at < STAND_IN_EVERY:
+            return False
+        _stood_in_at = at
+        step()
+        tidying.tidy(at=at)
+    except Exception:
+        log.exception("a step inside a page's question failed")
+    finally:
+        _standing_in.release()
+    return True
 
 
 @transaction.atomic
