@@ -52,11 +52,15 @@ docs: setup
 screenshots: setup
 	@$(BIN)/python scripts/screenshots.py
 
-BENCHES := client sandbox ledger schedule khqr
+BENCHES := client sandbox ledger schedule settlement khqr
 bench: setup
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
+# What is too long for every day: the whole grid of late money, the many rivals, twenty thousand questions
+# put to the official codec too.
 prove: setup
+	PROVE=1 $(BIN)/pytest -q -n 2 tests/payments/test_late_grid.py
+	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/payments/test_rivals.py tests/wallet/test_wallet_many_writers.py
 	@$(BIN)/python -m bench.khqr_differential $(ARGS)
 
 fuzz: setup

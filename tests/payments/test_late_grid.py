@@ -32,7 +32,7 @@ CELLS = list(product(PAID_S, SHOWN_LATER_S, BANK_AHEAD_S, WHICH))
 
 def sampled() -> list[tuple[int, int, int, str]]:
     """Return every third cell, so that each value meets each other value; all of them in `make prove`."""
-    if os.environ.get("VINFLOW_PROVE"):
+    if os.environ.get("PROVE"):
         return CELLS
     axes = (PAID_S, SHOWN_LATER_S, BANK_AHEAD_S, WHICH)
     places = [[axis.index(value) for axis, value in zip(axes, cell, strict=True)] for cell in CELLS]  # type: ignore[arg-type]

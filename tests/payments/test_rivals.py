@@ -72,7 +72,7 @@ def test_sixty_four_rivals_with_the_whole_answer_make_one_credit(
 ) -> None:
     settings.KHQR_DAILY_CALLS = "none"
     PaymentSettings.objects.create(singleton=1, pending_max=100, opened_daily_max=1000)
-    rounds, rivals = (50 if os.environ.get("VINFLOW_PROVE") else 8), 64
+    rounds, rivals = (50 if os.environ.get("PROVE") else 8), 64
 
     for number in range(rounds):
         payment = open_payment(user=payer, money=Money(100, Currency.USD), key=f"k{number}", at=clock.now())
