@@ -82,6 +82,7 @@ def test_a_calm_shop_sends_nothing(step: Any) -> None:
     assert step() == []
 
 
+@pytest.mark.both
 def test_an_event_is_told_once_and_anew_only_when_it_has_been_gone(step: Any) -> None:
     assert step(0, watcher=False) == ["watcher"]
     assert step(60, watcher=False) == []
@@ -101,6 +102,7 @@ def test_each_new_review_item_is_told_and_the_old_ones_are_not_repeated(step: An
     assert step(120) == [f"mismatch_{second.pk}"]
 
 
+@pytest.mark.both
 def test_what_nobody_took_is_tried_again_later_and_later(step: Any) -> None:
     tries = [after for after in range(0, 3600, 60) if step(after, takes=False, watcher=False)]
 
@@ -141,6 +143,7 @@ def test_a_gateway_that_refuses_and_calls_that_run_out_are_told(step: Any, shop:
     assert set(step()) == {"quota", "blocked"}
 
 
+@pytest.mark.both
 def test_two_processes_tell_one_event_once(shop: Any) -> None:
     from vinflow.backoffice import alerting
 

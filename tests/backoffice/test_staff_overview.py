@@ -56,6 +56,7 @@ def test_the_tiles_equal_the_sums_of_the_rows(manager: Any, day: Any) -> None:
     assert tile(manager, "median") == "0:19"
 
 
+@pytest.mark.both
 def test_what_the_review_desk_gave_counts_as_received(manager: Any, shop: Any) -> None:
     payment = shop.at_state("review", money=Money(1000, Currency.USD))
     assert tile(manager, "received_usd") == "$0.00"
@@ -82,6 +83,7 @@ def test_yesterdays_money_is_not_todays(manager: Any, shop: Any) -> None:
     assert "\u221260 % versus the period before" in manager.get("/admin/").content.decode()
 
 
+@pytest.mark.both
 def test_the_list_behind_a_tile_has_the_payments_it_counted(manager: Any, day: Any) -> None:
     text = manager.get("/admin/").content.decode()
     expected = {"received_usd": 4, "received_khr": 1, "success": 8, "waiting": 1}
@@ -92,6 +94,7 @@ def test_the_list_behind_a_tile_has_the_payments_it_counted(manager: Any, day: A
         assert listed.count('data-testid="row"') == count, key
 
 
+@pytest.mark.both
 def test_each_chart_has_a_sentence_and_a_table_of_the_same_numbers(manager: Any, day: Any) -> None:
     text = manager.get("/admin/?range=7").content.decode()
     chart = text.split('data-testid="chart-received_usd"')[1].split("</section>")[0]
@@ -104,6 +107,7 @@ def test_each_chart_has_a_sentence_and_a_table_of_the_same_numbers(manager: Any,
     assert dict(drawn) == {"Completed": "4", "Paid late": "1", "Waiting": "2", "Expired": "1"}
 
 
+@pytest.mark.both
 def test_answer_times_are_given_by_operation(manager: Any, shop: Any) -> None:
     for ms in range(1, 101):
         shop.exchange(milliseconds=ms)
@@ -247,6 +251,15 @@ class TestProbes:
 
         assert (answer.status_code, answer.json()) == (200, {"database": "ok"})
         assert "no-store" in answer["Cache-Control"]
+
+    def test_a_balancer_on_the_inside_is_not_sent_to_https(
+        self, client: Any, shop: Any, settings: Any
+    ) -> None:
+        settings.SECURE_SSL_REDIRECT = True
+
+        assert client.get("/health").status_code == 200
+        assert client.get("/ready").status_code == 503  # no watcher; the answer itself is there
+        assert client.get("/admin/").status_code == 301
 
     def test_health_says_when_the_database_is_gone(self, client: Any, shop: Any) -> None:
         from django.db import connection

@@ -16,6 +16,7 @@ def page_of(client: Any, payment: Any) -> str:
     return str(answer.content.decode())
 
 
+@pytest.mark.both
 def test_the_page_has_the_qr_its_tags_its_md5_and_the_lines_of_the_books(manager: Any, shop: Any) -> None:
     payment = shop.at_state("late")
     attempt, transfer = payment.attempts.get(), payment.transfers.get()
@@ -34,6 +35,7 @@ def test_the_page_has_the_qr_its_tags_its_md5_and_the_lines_of_the_books(manager
     assert "••••4321@aclb" in text
 
 
+@pytest.mark.both
 def test_every_call_is_listed_with_its_milliseconds_codes_and_masked_answer(manager: Any, shop: Any) -> None:
     payment = shop.opened(shop.payer("sok-dara"))
     answer = {
@@ -94,6 +96,7 @@ def wallet_of(payment: Any) -> str:
     return format_money(queries.balances(payment.user, "sandbox")[0])
 
 
+@pytest.mark.both
 def test_a_review_is_credited_once_with_its_reason(manager: Any, shop: Any) -> None:
     payment = shop.at_state("review", money=Money(1000, Currency.USD))
     item = shop.item(payment)

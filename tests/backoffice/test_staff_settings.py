@@ -67,6 +67,7 @@ def test_saving_what_is_shown_changes_nothing(manager: Any) -> None:
     assert settings_store.current().qr_lifetime_s is None  # a default stays a default
 
 
+@pytest.mark.both
 def test_limits_quick_amounts_and_times_are_saved_in_minor_units_and_seconds(manager: Any) -> None:
     form = form_of(manager) | {
         "usd_min": "1.50",
@@ -113,6 +114,7 @@ def test_what_cannot_be_is_refused_with_the_reason_and_kept_as_typed(
     assert SettingsChange.objects.count() == 0
 
 
+@pytest.mark.both
 def test_the_second_of_two_people_is_told_what_changed_and_keeps_what_they_typed(
     manager: Any, signed_in: Callable[..., Any]
 ) -> None:
@@ -205,6 +207,7 @@ def test_an_accountant_sees_and_may_not_save(signed_in: Callable[..., Any]) -> N
     assert settings_store.current().khqr_enabled is True
 
 
+@pytest.mark.both
 def test_a_safety_limit_changes_only_by_two_owners(signed_in: Callable[..., Any]) -> None:
     from vinflow.backoffice.models import SafetyProposal
     from vinflow.backoffice.settings_form import SAFETY, texts_of

@@ -45,6 +45,7 @@ def total(client: Any, query: str = "") -> str:
     return found[1]
 
 
+@pytest.mark.both
 def test_each_status_shows_exactly_the_payments_under_that_badge(
     manager: Any, street: dict[str, Any]
 ) -> None:
@@ -56,6 +57,7 @@ def test_each_status_shows_exactly_the_payments_under_that_badge(
         assert shown(manager, f"?status={state}") == wanted, state
 
 
+@pytest.mark.both
 def test_every_filter_alone_and_two_together_give_what_the_rows_say(
     manager: Any, street: dict[str, Any]
 ) -> None:
@@ -88,6 +90,7 @@ def test_every_filter_alone_and_two_together_give_what_the_rows_say(
         assert shown(manager, f"?{one}&{other}&size=100") == wanted, (one, other)
 
 
+@pytest.mark.both
 def test_a_payment_is_found_by_any_of_its_names(manager: Any, street: dict[str, Any]) -> None:
     paid = street["completed"]
     transfer, attempt = paid.transfers.get(), paid.attempts.get()
@@ -104,6 +107,7 @@ def test_a_payment_is_found_by_any_of_its_names(manager: Any, street: dict[str, 
     assert paid.transaction_id in shown(manager, f"?q={paid.user.email}")
 
 
+@pytest.mark.both
 def test_a_search_that_finds_nothing_does_no_harm(manager: Any, street: dict[str, Any]) -> None:
     for text in ("'; DROP TABLE payments_payment; --", "%", "_", "\x00", "x" * 5000, "ខ្មែរ", "<b>bold"):
         answer = manager.get(PAGE, {"q": text})
@@ -130,6 +134,7 @@ def test_the_address_of_a_chip_takes_one_filter_away(manager: Any, street: dict[
     assert re.search(r'<a href="\?status=late&amp;q=sok">Failed', text)
 
 
+@pytest.mark.both
 def test_pages_sorts_and_sizes(manager: Any, street: dict[str, Any]) -> None:
     order = re.findall(r'data-ref="(TXN\w+)"', manager.get(f"{PAGE}?sort=amount&size=100").content.decode())
     from vinflow.payments.models import Payment

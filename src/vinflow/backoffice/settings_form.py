@@ -215,4 +215,6 @@ def label_of(name: str) -> str:
     money = {**AMOUNTS, **SAFETY}
     if name in money:
         return f"{say(money[name][0])} ({money[name][1]})"
+    if name == "spending_stopped_why":
+        return say("Let spending go on")
     return say(SPANS[name][0]) if name in SPANS else name
