@@ -186,3 +186,30 @@ def manager(signed_in: Callable[..., Any]) -> Any:
 def shop_class() -> type[Shop]:
     """The class itself, for tests that bring their own database."""
     return Shop
+
+
+@pytest.fixture
+def bank(transactional_db: None, settings: Any) -> Iterator[Any]:
+    """A stand-in that listens on a free port; the site is configured for it and shares its clock."""
+    from vinflow.payments import clock, gateways, learning
+    from vinflow.sandbox import Clock, Sandbox, SandboxServer
+
+    bank = Sandbox(clock=Clock(frozen_at_ms=clock.in_ms(NOON)))
+    with SandboxServer(bank) as server:
+        settings.KHQR_API_URL = server.url
+        settings.KHQR_MERCHANT_ID = bank.account
+        settings.KHQR_API_KEY = bank.token
+        learning.forget_cached()
+        with clock.used(bank.clock.now):
+            yield bank
+        gateways.close_all()
+
+
+@pytest.fixture
+def desk(bank: Any) -> Any:
+    """A manager's client beside a real stand-in, outside any transaction."""
+    from django.test import Client
+
+    client = Client()
+    client.force_login(Shop().staff("manager"))
+    return client

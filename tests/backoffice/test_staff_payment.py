@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -195,36 +195,6 @@ def test_a_proposal_may_be_taken_back(shop: Any, signed_in: Callable[..., Any]) 
 
 class TestAskingTheGateway:
     """Against the stand-in, on its own clock, outside any transaction."""
-
-    @pytest.fixture
-    def bank(self, transactional_db: None, settings: Any) -> Iterator[Any]:
-        from datetime import UTC, datetime
-
-        from vinflow.payments import clock, gateways, learning
-        from vinflow.sandbox import Clock, Sandbox, SandboxServer
-
-        noon = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
-        bank = Sandbox(clock=Clock(frozen_at_ms=clock.in_ms(noon)))
-        with SandboxServer(bank) as server:
-            settings.KHQR_API_URL = server.url
-            settings.KHQR_MERCHANT_ID = bank.account
-            settings.KHQR_API_KEY = bank.token
-            learning.forget_cached()
-            with clock.used(bank.clock.now):
-                yield bank
-            gateways.close_all()
-
-    @pytest.fixture
-    def desk(self, bank: Any) -> Any:
-        from django.contrib.auth import get_user_model
-        from django.contrib.auth.models import Group
-        from django.test import Client
-
-        user = get_user_model().objects.create(username="the-manager", is_staff=True)
-        user.groups.add(Group.objects.get(name="manager"))
-        client = Client()
-        client.force_login(user)
-        return client
 
     @pytest.fixture
     def payment(self, bank: Any) -> Any:
