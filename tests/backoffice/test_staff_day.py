@@ -80,15 +80,8 @@ def test_metrics_and_the_overview_equal_the_stand_ins_own_counts(
     rows = re.findall(r'data-operation="(\w+)".*?data-count>(\d+)<', page, re.DOTALL)
     assert {name: int(n) for name, n in rows} == dict(asked)
 
-    seen = [text, page]
-    for path in (
-        "settings/payments/",
-        "transactions/",
-        f"transactions/{late.transaction_id}/",
-        "review/",
-        "ledger/",
-    ):
-        seen.append(desk.get(f"/admin/{path}").content.decode())
+    paths = ("settings/payments", "transactions", f"transactions/{late.transaction_id}", "review", "ledger")
+    seen = [text, page, *(desk.get(f"/admin/{path}/").content.decode() for path in paths)]
     seen.append(b"".join(desk.get("/admin/transactions/payments.csv").streaming_content).decode())
     assert not any(bank.token in one or bank.token[:-4] in one for one in seen)
 
