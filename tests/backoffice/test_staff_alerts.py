@@ -143,6 +143,22 @@ def test_a_gateway_that_refuses_and_calls_that_run_out_are_told(step: Any, shop:
     assert set(step()) == {"quota", "blocked"}
 
 
+def test_new_safety_limits_are_told_when_proposed_and_when_changed(step: Any, shop: Any) -> None:
+    from vinflow.backoffice import safety
+    from vinflow.backoffice.settings_form import SAFETY, texts_of
+    from vinflow.payments import settings_store
+
+    limits = {name: text for name, text in texts_of(settings_store.current()).items() if name in SAFETY}
+    limits["usd_one_person_daily_max"] = "500"
+    owner, other = shop.staff("owner", "first"), shop.staff("owner", "second")
+    made = safety.propose(limits, by=owner, why="a bigger shop", at=shop.at)
+    assert step() == [f"proposal_{made.pk}_open"]
+
+    safety.decide(pk=made.pk, approved=True, by=other, at=shop.at + timedelta(seconds=30))
+    assert step(60) == [f"proposal_{made.pk}_approved"]
+    assert step(120) == []
+
+
 @pytest.mark.both
 def test_two_processes_tell_one_event_once(shop: Any) -> None:
     from vinflow.backoffice import alerting

@@ -13,13 +13,15 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import F, Q
+from django.urls import reverse
 from django.utils import translation
 
 from vinflow.backoffice import attention, figures, listing, quota, secrets_shown
 from vinflow.backoffice.attention import Note
 from vinflow.backoffice.channels import Alert, Channel
 from vinflow.backoffice.days import PHNOM_PENH
-from vinflow.backoffice.models import AlertState
+from vinflow.backoffice.models import AlertState, SafetyProposal
+from vinflow.backoffice.words import say
 from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import NotConfigured
 from vinflow.payments.models import ReviewItem
@@ -39,7 +41,8 @@ REVIEWS = ("mismatch", "late", "review")
 def events(*, at: datetime) -> list[Note]:
     """Return what needs attention now, each under a key that is new when the event is new.
 
-    Review items are told anew when a newer one came; a token's end at 14, 7 and 1 days.
+    Review items are told anew when a newer one came; a token's end at 14, 7 and 1 days; safety limits
+    when they are proposed and when they are changed.
     """
     environment = listing.environment()
     alive = figures.pulse()
@@ -64,6 +67,17 @@ def events(*, at: datetime) -> list[Note]:
     told = [
         Note(f"{note.key}_{newest}", note.text, note.url) if note.key in REVIEWS else note for note in found
     ]
+    # Every change of the limits that guard the till is told, whoever makes it (money rule 3).
+    since = at - SAME_EVENT
+    for proposal in SafetyProposal.objects.filter(Q(decision="") | Q(decided_at__gt=since)):
+        said = (
+            "Safety limits were changed"
+            if proposal.decision == "approved"
+            else "New safety limits are proposed"
+        )
+        if proposal.decision != SafetyProposal.Decision.REJECTED:
+            key = f"proposal_{proposal.pk}_{proposal.decision or 'open'}"
+            told.append(Note(key, say(said), reverse("backoffice:settings")))
     if ends is not None:
         days = next((days for days in TOKEN_DAYS if ends - at <= timedelta(days=days)), None)
         if days is not None:
