@@ -57,9 +57,9 @@ class Shop:
 
     def answer(self, payment: Any, outcome: Any, *, ago_s: float = 0) -> Any:
         """Bakong answers about the newest QR; returns the payment."""
-        from vinflow.payments import gateways, watching
+        from vinflow.payments import answering, gateways
 
-        watching.take_answer(
+        answering.take_answer(
             payment.attempts.order_by("-number").first(),
             outcome,
             started_at=self.at - timedelta(seconds=ago_s),

@@ -216,12 +216,12 @@ class TestAskingTheGateway:
     ) -> None:
         from vinflow.backoffice.models import StaffAct
         from vinflow.bakong import NotFound
-        from vinflow.payments import clock, gateways, watching
+        from vinflow.payments import answering, clock, gateways
 
         attempt = payment.attempts.get()
         bank.pay(attempt.qr_string)
         bank.advance(1200)
-        watching.take_answer(attempt, NotFound(), started_at=clock.now(), gateway=gateways.current())
+        answering.take_answer(attempt, NotFound(), started_at=clock.now(), gateway=gateways.current())
         payment.refresh_from_db()
         assert payment.status == "expired"
         bank.advance(20)

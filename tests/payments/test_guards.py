@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from vinflow.payments import clock, watching
+from vinflow.payments import checking, clock
 from vinflow.payments.guards import drop_guards, install_guards, missing_guards
 from vinflow.payments.models import Attempt, Payment, ReviewItem, SettingsChange, Transfer
 from vinflow.sandbox import Sandbox
@@ -22,7 +22,7 @@ def credited(bank: Sandbox, opened: Payment, later: Callable[[float], datetime])
     """A completed payment with its transfer."""
     bank.pay(opened.attempts.get().qr_string)
     later(15)
-    watching.check_payment(payment=opened, at=clock.now())
+    checking.check_payment(payment=opened, at=clock.now())
     opened.refresh_from_db()
     assert opened.status == "completed"
     return opened

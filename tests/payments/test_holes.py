@@ -13,7 +13,8 @@ from django.db import OperationalError, transaction
 from vinflow.bakong import Found
 from vinflow.bakong import Transfer as Reported
 from vinflow.money import Currency, Money
-from vinflow.payments import budgeting, clock, conf, errors, gateways, law, watching
+from vinflow.payments import budgeting, checking, clock, conf, errors, gateways, law, watching
+from vinflow.payments.budgeting import Pool
 from vinflow.payments.canceling import cancel_payment
 from vinflow.payments.checks import gateway_settings
 from vinflow.payments.claiming import claim
@@ -58,8 +59,8 @@ def test_play_money_never_reaches_a_real_wallet(
     pay(bank, real)
 
     watch(900)
-    watching.check_payment(payment=real, at=clock.now())
-    watching.check_payment(payment=real, at=clock.now(), pool=watching.Pool.STAFF)
+    checking.check_payment(payment=real, at=clock.now())
+    checking.check_payment(payment=real, at=clock.now(), pool=Pool.STAFF)
 
     real.refresh_from_db()
     assert (real.environment, real.status) == ("production", "pending")
@@ -232,7 +233,7 @@ def test_one_payer_cannot_spend_the_whole_shops_day(
         payment = open_payment(user=payer, money=ONE, key=f"k{number}", at=clock.now())
         for _ in range(2):
             later(11)
-            watching.check_payment(payment=payment, at=clock.now())
+            checking.check_payment(payment=payment, at=clock.now())
         cancel_payment(payment=payment, at=clock.now())
 
     assert Exchange.objects.count() <= 14
@@ -247,7 +248,7 @@ def test_pressing_i_have_paid_without_end_asks_no_more_than_the_schedule_would(
     settings.KHQR_DAILY_CALLS = "none"
     for _ in range(40):
         later(11)
-        watching.check_payment(payment=opened, at=clock.now())
+        checking.check_payment(payment=opened, at=clock.now())
 
     assert len(bank.calls()) <= 16
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import transaction
 
 from vinflow.money import Currency, Money
-from vinflow.payments import clock, errors, settings_store, watching
+from vinflow.payments import clock, errors, gateways, settings_store
 from vinflow.payments.canceling import cancel_payment
 from vinflow.payments.khqr import check_khqr_payment_status, create_khqr_payment
 from vinflow.payments.models import Attempt, Exchange, Payment, PaymentSettings
@@ -165,7 +165,7 @@ def test_switching_off_does_not_touch_what_is_open(
 
 def test_no_call_is_made_inside_a_transaction(bank: Sandbox, opened: Payment) -> None:
     with pytest.raises(errors.InsideTransaction), transaction.atomic():
-        watching.gateways.current().check([opened.attempts.get().handle])
+        gateways.current().check([opened.attempts.get().handle])
 
     assert not Exchange.objects.exists()
     assert bank.calls() == []

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vinflow.money import Currency, Money
-from vinflow.payments import budgeting, clock, conf, gateways, queries, watching
+from vinflow.payments import answering, budgeting, checking, clock, conf, gateways, leasing, queries, watching
 from vinflow.payments.budgeting import Asking, Pool, next_opening, windows
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, PaymentSettings, TokenState
 from vinflow.payments.opening import open_payment
@@ -156,12 +156,12 @@ def test_i_have_paid_has_a_purse_of_its_own_when_the_day_is_spent(
     bank.pay(opened.attempts.get().qr_string)
     later(20)
     gateway = gateways.current()
-    claimed = watching.claim(at=clock.now(), limit=1, gateway=gateway, ids=[opened.attempts.get().pk])
-    refused = watching.ask(claimed, pool=Pool.AUTO, at=clock.now(), gateway=gateway)
+    claimed = leasing.claim(at=clock.now(), limit=1, gateway=gateway, ids=[opened.attempts.get().pk])
+    refused = answering.ask(claimed, pool=Pool.AUTO, at=clock.now(), gateway=gateway)
     assert [outcome.name for outcome in refused.values()] == ["cannot_tell"]
     assert bank.calls() == []
 
-    report = watching.check_payment(payment=opened, at=clock.now())
+    report = checking.check_payment(payment=opened, at=clock.now())
 
     assert report.kind == "found"
     assert balances(payer, "sandbox")[0] == Money(100, Currency.USD)
@@ -188,7 +188,7 @@ def test_two_tabs_and_a_button_cost_one_call_inside_the_cool_down(
     bank: Sandbox, opened: Payment, later: Any
 ) -> None:
     later(30)
-    kinds = [watching.check_payment(payment=opened, at=clock.now()).kind for _ in range(5)]
+    kinds = [checking.check_payment(payment=opened, at=clock.now()).kind for _ in range(5)]
 
     assert kinds == ["none", "wait", "wait", "wait", "wait"]
     assert len(bank.calls()) == 1
@@ -224,7 +224,7 @@ def test_hundreds_of_qrs_of_a_payer_who_never_pays_leave_the_day_to_the_others(
     for _ in range(15):
         payment = Payment.objects.order_by("?").first()
         assert payment is not None
-        watching.wake(payment=payment, signal=Signal.SAID_PAID, at=clock.now())
+        checking.wake(payment=payment, signal=Signal.SAID_PAID, at=clock.now())
         watch(60)
 
     assert drained <= 30

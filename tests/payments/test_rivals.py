@@ -14,7 +14,8 @@ import pytest
 from django.db import connection
 
 from vinflow.money import Currency, Money
-from vinflow.payments import clock, conf, gateways, law, watching
+from vinflow.payments import answering, budgeting, clock, conf, gateways, law, leasing
+from vinflow.payments.budgeting import Asking, Pool
 from vinflow.payments.confirming import process_transfer, store_found
 from vinflow.payments.crediting import credit_transfer
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, PaymentSettings, Transfer
@@ -148,7 +149,7 @@ def test_sixteen_workers_lease_each_due_attempt_once(bank: Sandbox, payer: Any, 
 
     def work(_number: int) -> list[int]:
         leased: list[int] = []
-        while batch := watching.claim(at=at, limit=50, gateway=gateway):
+        while batch := leasing.claim(at=at, limit=50, gateway=gateway):
             leased += [attempt.pk for attempt in batch]
         return leased
 
@@ -166,7 +167,7 @@ def test_sixteen_spenders_never_pass_the_budget(bank: Sandbox, opened: Payment, 
     def spend(_number: int) -> int:
         done = 0
         for _ in range(10):
-            with watching.budgeting.asking(watching.Asking(watching.Pool.STAFF, (attempt,))):
+            with budgeting.asking(Asking(Pool.STAFF, (attempt,))):
                 outcome = gateway.check([attempt.handle])[attempt.handle]
             done += outcome.name == "not_found"
         return done
@@ -184,11 +185,11 @@ def test_a_late_answer_after_a_lost_lease_is_harmless(bank: Sandbox, opened: Pay
     attempt, found = found_for(bank, opened)
     at = clock.now()
     gateway = gateways.current()
-    (slow,) = watching.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
-    (quick,) = watching.claim(at=at + timedelta(seconds=61), limit=1, gateway=gateway, ids=[attempt.pk])
+    (slow,) = leasing.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
+    (quick,) = leasing.claim(at=at + timedelta(seconds=61), limit=1, gateway=gateway, ids=[attempt.pk])
 
     for holder in (quick, slow):
-        watching.take_answer(holder, found, started_at=at, gateway=gateway)
+        answering.take_answer(holder, found, started_at=at, gateway=gateway)
 
     assert balances(payer, conf.environment())[0] == Money(100, Currency.USD)
     assert law.check(conf.environment()) == []

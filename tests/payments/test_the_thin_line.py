@@ -10,7 +10,7 @@ import pytest
 
 from vinflow import khqr
 from vinflow.money import Currency, Money
-from vinflow.payments import clock, conf, law, queries, watching
+from vinflow.payments import answering, clock, conf, gateways, law, queries
 from vinflow.payments.khqr import check_khqr_payment_status, create_khqr_payment
 from vinflow.payments.models import Attempt, Exchange, Payment, ReviewItem, Transfer
 from vinflow.payments.opening import open_payment, renew_qr
@@ -135,11 +135,11 @@ def test_a_thousand_times_the_same_answer_is_one_credit(
 ) -> None:
     later(20)
     bank.pay(newest(opened).qr_string)
-    gateway = watching.gateways.current()
+    gateway = gateways.current()
     outcome = gateway.check([newest(opened).handle])[newest(opened).handle]
 
     for _ in range(1000):
-        watching.take_answer(newest(opened), outcome, started_at=clock.now(), gateway=gateway)
+        answering.take_answer(newest(opened), outcome, started_at=clock.now(), gateway=gateway)
 
     assert held(payer) == Money(100, Currency.USD)
     assert Transfer.objects.count() == 1

@@ -81,11 +81,11 @@ class House:
 
     def answer(self, payment: Any, outcome: Any, *, ago_s: float = 0) -> None:
         """Bakong answers about the newest QR."""
-        from vinflow.payments import gateways, watching
+        from vinflow.payments import answering, gateways
         from vinflow.payments.budgeting import Pool
 
         attempt = payment.attempts.order_by("-number").first()
-        watching.take_answer(
+        answering.take_answer(
             attempt,
             outcome,
             started_at=self.now() - timedelta(seconds=ago_s),

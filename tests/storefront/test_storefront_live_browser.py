@@ -135,10 +135,10 @@ def test_time_runs_out_then_the_bank_says_no_then_a_new_qr_then_the_old_one_is_p
     assert payment.attempts.count() == 2
     assert page.get_by_test_id("khqr-qr").is_visible()
 
-    from vinflow.payments import gateways, watching
+    from vinflow.payments import answering, gateways
     from vinflow.payments.budgeting import Pool
 
-    watching.take_answer(first, old, started_at=shop.now(), pool=Pool.AUTO, gateway=gateways.current())
+    answering.take_answer(first, old, started_at=shop.now(), pool=Pool.AUTO, gateway=gateways.current())
     wait_for_state(page, "completed")
     assert page.faults == []
 

@@ -15,7 +15,7 @@ from typing import Literal
 from django.db import transaction
 
 from vinflow.bakong import CannotTell, Found, Outcome
-from vinflow.payments import budgeting, conf, gateways, schedule, watching
+from vinflow.payments import answering, budgeting, conf, gateways, leasing, schedule
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.confirming import file_claim
 from vinflow.payments.models import Attempt, Payment, Transfer
@@ -61,10 +61,10 @@ def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
         if attempt.last_asked_at is not None and at - attempt.last_asked_at < cool:
             continue  # asked a moment ago: its answer is as good as a new one
         Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=True).update(next_check_at=at)
-        leased = watching.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
+        leased = leasing.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
         if not leased:
             continue
-        outcome = watching.ask(leased, pool=Pool.CLAIM, at=at, gateway=gateway)[attempt.pk]
+        outcome = answering.ask(leased, pool=Pool.CLAIM, at=at, gateway=gateway)[attempt.pk]
         payment.refresh_from_db()
         if payment.status == Status.COMPLETED:
             # This very transfer? Then it is here. Another one: the payer paid twice and means the other.
@@ -105,7 +105,7 @@ def _look_up(name: str, payment: Payment, gateway: gateways.Gateway) -> Outcome 
     """Ask Bakong for a transfer by its own name; None where the dialect has no such question."""
     with budgeting.asking(
         budgeting.Asking(
-            Pool.CLAIM, payment=payment, principal=payment.principal, newcomer=watching.is_newcomer(payment)
+            Pool.CLAIM, payment=payment, principal=payment.principal, newcomer=answering.is_newcomer(payment)
         )
     ):
         return gateway.find(name, payment.money)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vinflow.bakong import CannotTell, Reason
-from vinflow.payments import clock, watching
+from vinflow.payments import checking, clock
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.models import Payment
 from vinflow.payments.opening import first_attempt
@@ -54,7 +54,7 @@ def check_khqr_payment_status(payment: Payment, *, at: datetime | None = None) -
     A payment found paid is completed and its funds are added, once, whoever asks and how often.
     Anything but a clear word leaves it as it is: unknown is not unpaid.
     """
-    report = watching.check_payment(payment=payment, at=at or clock.aligned(), pool=Pool.AUTO)
+    report = checking.check_payment(payment=payment, at=at or clock.aligned(), pool=Pool.AUTO)
     payment.refresh_from_db()
     if payment.status == Status.COMPLETED:
         return KhqrStatus(True, str(payment.status), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from vinflow.payments import budgeting, gateways, settings_store, watching
+from vinflow.payments import answering, budgeting, gateways, settings_store
 from vinflow.payments.models import Attempt, Payment
 
 __all__ = ["app_link"]
@@ -38,7 +38,7 @@ def app_link(*, payment: Payment, back_to: str, at: datetime) -> str:
             budgeting.Pool.AUTO,
             payment=payment,
             principal=payment.principal,
-            newcomer=watching.is_newcomer(payment),
+            newcomer=answering.is_newcomer(payment),
         )
     ):
         link = gateways.current().deeplink(attempt.qr_string, back_to=back_to)

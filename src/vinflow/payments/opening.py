@@ -19,6 +19,7 @@ from django.db.models import Count, Sum
 
 from vinflow.money import Currency, Money
 from vinflow.payments import budgeting, conf, gateways, settings_store
+from vinflow.payments.answering import is_newcomer
 from vinflow.payments.errors import (
     AmountTooLarge,
     AmountTooSmall,
@@ -31,6 +32,7 @@ from vinflow.payments.errors import (
     TooManyToday,
 )
 from vinflow.payments.gateways import Gateway, MadeQr, Order
+from vinflow.payments.leasing import plan_next, pressure
 from vinflow.payments.models import (
     Attempt,
     Exchange,
@@ -41,7 +43,6 @@ from vinflow.payments.models import (
     new_reference,
 )
 from vinflow.payments.states import Event, Status
-from vinflow.payments.watching import is_newcomer, plan_next, pressure
 
 __all__ = ["first_attempt", "open_payment", "principal_of", "renew_qr"]
 

@@ -17,7 +17,7 @@ from vinflow.backoffice.rights import may
 from vinflow.backoffice.words import say
 from vinflow.bakong import CannotTell
 from vinflow.money import format_money
-from vinflow.payments import clock, watching
+from vinflow.payments import checking, clock
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.errors import NotConfigured
 from vinflow.payments.models import Payment
@@ -64,7 +64,7 @@ def recheck(request: HttpRequest, reference: str) -> HttpResponse:
     found = _payment(reference, at)
     before = found.status
     try:
-        report = watching.check_payment(payment=found, at=at, pool=Pool.STAFF)
+        report = checking.check_payment(payment=found, at=at, pool=Pool.STAFF)
     except NotConfigured as error:
         messages.error(
             request, say("The gateway did not answer ({code}). Nothing changed.", code=error.setting)
@@ -77,7 +77,7 @@ def recheck(request: HttpRequest, reference: str) -> HttpResponse:
     return redirect("backoffice:payment", reference)
 
 
-def _tell(request: HttpRequest, found: Payment, before: str, report: watching.CheckReport) -> None:
+def _tell(request: HttpRequest, found: Payment, before: str, report: checking.CheckReport) -> None:
     """Put what came of it into one sentence."""
     name = found.user.get_username() if found.user else found.transaction_id
     if found.status == Status.COMPLETED and before != Status.COMPLETED:

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from vinflow.khqr.card import card_png
 from vinflow.money import format_money
-from vinflow.payments import canceling, clock, linking, opening, queries, settings_store, watching
+from vinflow.payments import canceling, checking, clock, linking, opening, queries, settings_store, watching
 from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import IllegalTransition, OpeningRefused
 from vinflow.payments.models import Payment
@@ -270,7 +270,7 @@ def check(request: HttpRequest, payment: Payment) -> HttpResponse:
     wait = wait_s(f"check:{payment.transaction_id}", every_s=CHECK_EVERY_S, at=at)
     if wait:
         return _check_answer(request, payment, "wait", wait, at, status_code=429)
-    report = watching.check_payment(payment=payment, at=at)
+    report = checking.check_payment(payment=payment, at=at)
     return _check_answer(request, payment, report.kind, report.wait_s, report.at)
 
 
@@ -358,7 +358,7 @@ def signal(request: HttpRequest, payment: Payment) -> HttpResponse:
     wait = wait_s(f"signal:{payment.transaction_id}", every_s=3, at=at)
     if wait:
         return too_fast(request, wait_s=wait)
-    watching.wake(payment=payment, signal=kind, at=at)
+    checking.wake(payment=payment, signal=kind, at=at)
     return HttpResponse(status=204)
 
 
