@@ -5,9 +5,9 @@ PaymentError (Exception)
   AlreadyCompleted           another transfer has paid this payment; book this one to suspense
   OtherEnvironment           an answer of one bank about a QR of another; nothing was stored
   InsideTransaction          a call to the network was asked for inside a transaction
-  NotConfigured              a setting is missing or absurd; .setting names it
   LawBroken                  the books do not add up; spending and refunds are stopped
   OpeningRefused             no payment was opened and nothing is stored; .code names the sentence
+    NotConfigured            a setting is missing or absurd; .setting names it
     MethodOff                the method or the currency is switched off
     AmountTooSmall / AmountTooLarge     .limit is the nearest amount allowed
     TooManyPending / TooManyToday       this payer's own limits

@@ -11,7 +11,7 @@ from vinflow.storefront.pages.errors import maintenance
 
 __all__ = ["Maintenance"]
 
-OPEN = ("/admin/", "/static/", "/health", "/metrics", "/language/", "/accounts/login/")
+OPEN = ("/admin/", "/static/", "/health", "/ready", "/metrics", "/language/", "/accounts/login/")
 
 
 class Maintenance:
