@@ -359,3 +359,22 @@ def test_two_decisions_at_once_are_one(odd: Any, payer: Any, staff: Any) -> None
 
     assert results.count("refused") == 7
     assert law.check(conf.environment()) == []
+
+
+def test_what_staff_gave_is_what_the_payer_sees(
+    odd: Any, opened: Payment, payer: Any, staff: Any, client: Any
+) -> None:
+    """Not "canceled": money was added, another amount than was asked for."""
+    propose(item=odd(amount="1.50"), decision="credited", by=staff[0], why="it is his", at=clock.now())
+    client.force_login(payer)
+
+    page = client.get(f"/payment/{opened.transaction_id}/").content.decode()
+    home = client.get("/").content.decode()
+    wallet = client.get("/wallet/").content.decode()
+
+    assert 'data-state="completed"' in page
+    assert "$1.50 was added to your wallet." in page
+    assert "+$1.50" in home
+    assert "+$1.50" in wallet
+    assert "Canceled</span>" not in home
+    assert client.get(f"/payment/{opened.transaction_id}/status/").json()["state"] == "completed"

@@ -82,14 +82,12 @@ class House:
     def answer(self, payment: Any, outcome: Any, *, ago_s: float = 0) -> None:
         """Bakong answers about the newest QR."""
         from vinflow.payments import answering, gateways
-        from vinflow.payments.budgeting import Pool
 
         attempt = payment.attempts.order_by("-number").first()
         answering.take_answer(
             attempt,
             outcome,
             started_at=self.now() - timedelta(seconds=ago_s),
-            pool=Pool.AUTO,
             gateway=gateways.current(),
         )
         payment.refresh_from_db()

@@ -136,9 +136,8 @@ def test_time_runs_out_then_the_bank_says_no_then_a_new_qr_then_the_old_one_is_p
     assert page.get_by_test_id("khqr-qr").is_visible()
 
     from vinflow.payments import answering, gateways
-    from vinflow.payments.budgeting import Pool
 
-    answering.take_answer(first, old, started_at=shop.now(), pool=Pool.AUTO, gateway=gateways.current())
+    answering.take_answer(first, old, started_at=shop.now(), gateway=gateways.current())
     wait_for_state(page, "completed")
     assert page.faults == []
 

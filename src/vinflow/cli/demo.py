@@ -128,7 +128,12 @@ def _welcome(running: Demo) -> Panel:
     facts.add_row("What to do", "1  open the site, sign in as payer, choose Add funds, write an amount")
     facts.add_row("", "2  take a picture of the QR: a screenshot, or Save QR image")
     facts.add_row("", "3  open the phone, drop the picture there, press Pay")
-    facts.add_row("", "4  look at the site again: the money is in the wallet, page open or not")
+    facts.add_row(
+        "", "4  look at the site again: the money is in the wallet, within a minute even with the page closed"
+    )
+    facts.add_row(
+        "", "5  sign in as staff and open Staff: what came, what was asked, what is left of the day"
+    )
     return Panel(
         facts, title="VinFlow demo", subtitle="Ctrl-C stops everything", expand=False, padding=(1, 2)
     )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
 from vinflow.money import Currency, Money
 from vinflow.payments import conf
@@ -21,10 +21,12 @@ __all__ = [
     "Page",
     "checkout",
     "counts",
+    "given_by_hand",
     "history",
     "payment_for",
     "pending_for",
     "recent",
+    "shown_state",
     "unseen_credits",
 ]
 
@@ -37,7 +39,8 @@ class Checkout:
     """What a checkout page may know about a payment at one moment.
 
     state: pending, confirming, completed, review, expired, failed, canceled. late: paid after the
-    QR had expired. paid: what came, while it lies in review. delayed: Bakong cannot be asked.
+    QR had expired. paid: what came, while it lies in review, or what the review desk gave
+    instead of the amount asked for. paid_at: when the payer sent it. delayed: Bakong cannot be asked.
     slow: its last answer told nothing. try_failed: the payer's last try did not go through.
     remaining_ms: until the QR expires, 0 afterwards. balance: the wallet's, known once completed.
     """
@@ -60,6 +63,7 @@ class Checkout:
     checked_at: datetime | None
     next_check_at: datetime | None
     completed_at: datetime | None
+    paid_at: datetime | None
     paid: Money | None
     delayed: bool
     slow: bool
@@ -79,7 +83,35 @@ def payment_for(user: Any, transaction_id: str) -> Payment | None:
 
 def _with_review(payments: QuerySet[Payment]) -> QuerySet[Payment]:
     opened = ReviewItem.objects.filter(payment=OuterRef("pk"), decision="")
-    return payments.annotate(in_review=Exists(opened))
+    given = Transfer.objects.filter(payment=OuterRef("pk"), fate="extra").order_by("pk")
+    return payments.annotate(
+        in_review=Exists(opened),
+        given_minor=Subquery(given.values("amount_minor")[:1]),
+        given_currency=Subquery(given.values("currency")[:1]),
+    )
+
+
+def given_by_hand(payment: Payment) -> Money | None:
+    """Return what the review desk gave the payer instead of the amount asked for, None where it did not.
+
+    Such a payment never says "completed" to a program; to its payer it has gone well.
+    """
+    if payment.status != Status.CANCELED:
+        return None
+    known = vars(payment)
+    if "given_minor" not in known:
+        transfer = payment.transfers.filter(fate="extra").order_by("pk").first()
+        return None if transfer is None else transfer.money
+    if known["given_minor"] is None:
+        return None
+    return Money(known["given_minor"], Currency(known["given_currency"]))
+
+
+def shown_state(payment: Payment) -> str:
+    """Return the state a payer is shown: review stands before it until somebody has decided."""
+    if payment.status != Status.COMPLETED and is_in_review(payment):
+        return "review"
+    return "completed" if given_by_hand(payment) is not None else str(payment.status)
 
 
 def is_in_review(payment: Payment) -> bool:
@@ -106,13 +138,16 @@ def checkout(payment: Payment, *, at: datetime) -> Checkout:
     status = Status(payment.status)
     review = status is not Status.COMPLETED and is_in_review(payment)
     running = attempt.expires_at > at
+    given = given_by_hand(payment)
     if review:
         state = "review"
+    elif given is not None:
+        state = "completed"
     elif status is Status.PENDING:
         state = "pending" if running else "confirming"
     else:
         state = status.value
-    paid, late_held = _in_review(payment) if review else (None, False)
+    paid, late_held = _in_review(payment) if review else (given, False)
     shut = bool(getattr(attempt, "gate_shut", False) or getattr(attempt, "gate_failing", False))
     asked_out = attempt.last_outcome == "cannot_tell"
     remaining = max(0, int((attempt.expires_at - at).total_seconds() * 1000))
@@ -134,7 +169,8 @@ def checkout(payment: Payment, *, at: datetime) -> Checkout:
         poll_after_ms=_poll_after(state, attempt, at=at),
         checked_at=attempt.last_asked_at,
         next_check_at=attempt.next_check_at,
-        completed_at=payment.completed_at,
+        completed_at=payment.completed_at or (payment.ended_at if given else None),
+        paid_at=_paid_at(payment) if state == "completed" else None,
         paid=paid,
         delayed=status is Status.PENDING
         and (shut or (asked_out and attempt.last_reason in ("budget", "quota", "blocked", "auth"))),
@@ -143,7 +179,7 @@ def checkout(payment: Payment, *, at: datetime) -> Checkout:
         can_cancel=status is Status.PENDING and not review,
         can_renew=not review and (status in (Status.EXPIRED, Status.FAILED) or state == "confirming"),
         deeplink=attempt.deeplink,
-        balance=_balance(payment) if status is Status.COMPLETED else None,
+        balance=_balance(payment, (given or payment.money).currency) if state == "completed" else None,
         server_time=at,
         version=payment.version,
     )
@@ -162,11 +198,17 @@ def _in_review(payment: Payment) -> tuple[Money | None, bool]:
     return item.transfer.money, item.reasons == ["late_held"]
 
 
-def _balance(payment: Payment) -> Money | None:
+def _paid_at(payment: Payment) -> datetime | None:
+    """Return when the payer sent the money, as their own receipt says it; else when it was credited."""
+    paid = payment.transfers.filter(fate__in=["credited", "extra"]).order_by("pk").first()
+    return (paid.sent_at if paid is not None else None) or payment.completed_at or payment.ended_at
+
+
+def _balance(payment: Payment, currency: Currency) -> Money | None:
     if payment.user is None:
         return None
     held = {money.currency: money for money in wallet.balances(payment.user, payment.environment)}
-    return held.get(Currency(payment.currency), Money(0, Currency(payment.currency)))
+    return held.get(currency, Money(0, currency))
 
 
 def _poll_after(state: str, attempt: Attempt, *, at: datetime) -> int:

@@ -22,5 +22,12 @@ RECENT = 5
 @require_safe
 def dashboard(request: HttpRequest) -> HttpResponse:
     """Show balances and the last payments."""
-    payments = queries.recent(request.user, RECENT)
-    return render(request, "storefront/dashboard.html", {"payments": payments, "here": "dashboard"})
+    rows = [
+        {
+            "payment": payment,
+            "state": queries.shown_state(payment),
+            "money": queries.given_by_hand(payment) or payment.money,
+        }
+        for payment in queries.recent(request.user, RECENT)
+    ]
+    return render(request, "storefront/dashboard.html", {"payments": rows, "here": "dashboard"})

@@ -36,6 +36,7 @@ class Row:
 
     payment: Payment
     state: str
+    money: Money
     after: Money | None
 
 
@@ -52,13 +53,6 @@ class Tab:
 
 def _number(text: str, fallback: int) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else fallback
-
-
-def state_of(payment: Payment) -> str:
-    """Return the badge of a payment: review stands before its state until somebody has decided."""
-    if payment.status != "completed" and getattr(payment, "in_review", False):
-        return "review"
-    return str(payment.status)
 
 
 @transaction.non_atomic_requests
@@ -78,7 +72,15 @@ def wallet(request: HttpRequest) -> HttpResponse:
     context = {
         "here": "wallet",
         "page": page,
-        "rows": [Row(payment, state_of(payment), after.get(payment.transaction_id)) for payment in page.rows],
+        "rows": [
+            Row(
+                payment,
+                queries.shown_state(payment),
+                queries.given_by_hand(payment) or payment.money,
+                after.get(payment.transaction_id),
+            )
+            for payment in page.rows
+        ],
         "tabs": [
             Tab(name, NAMES[name], counts[name], f"?status={name}{kept}", name == which) for name in NAMES
         ],
