@@ -10,6 +10,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import httpx2
@@ -95,6 +97,20 @@ def test_a_database_survives_a_kill(tmp_path: Path) -> None:
     with running("--control", "--database", "bakong.sqlite3", cwd=tmp_path) as (_, printed):
         assert [row["hash"] for row in Control(printed["Address"]).transfers()] == [transfer["hash"]]
         assert check(printed, token).status_code == 200
+
+
+def test_a_moved_clock_is_kept_unless_it_is_told_to_begin_now(tmp_path: Path) -> None:
+    def minutes_ahead(printed: dict[str, str]) -> int:
+        told = parsedate_to_datetime(httpx2.get(printed["Address"] + "/phone").headers["date"])
+        return round((told - datetime.now(UTC)).total_seconds() / 60)
+
+    options = ("--control", "--database", "bakong.sqlite3")
+    with running(*options, cwd=tmp_path) as (_, printed):
+        Control(printed["Address"]).advance(900)
+    with running(*options, cwd=tmp_path) as (_, printed):
+        assert minutes_ahead(printed) == 15
+    with running(*options, "--clock-now", cwd=tmp_path) as (_, printed):
+        assert minutes_ahead(printed) == 0
 
 
 def test_a_key_in_the_environment_keeps_earlier_tokens_good(tmp_path: Path) -> None:

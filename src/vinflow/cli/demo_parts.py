@@ -150,6 +150,7 @@ def _start_sandbox(home: DemoHome, port: int) -> Child:
         str(home.sandbox_database),
         "--control",
         "--own-links",
+        "--clock-now",  # the site's clock begins anew as well
         "--switch",
         "quota=none",
     ]

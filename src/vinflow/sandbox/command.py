@@ -48,6 +48,9 @@ def _switches(pairs: tuple[str, ...]) -> dict[str, Any]:
 @click.option(
     "--switch", "pairs", multiple=True, metavar="NAME=VALUE", help="Set a switch, as often as needed."
 )
+@click.option(
+    "--clock-now", is_flag=True, help="Begin at this machine's time, wherever an earlier run left it."
+)
 @click.option("--own-links", is_flag=True, help="Deeplinks open this stand-in's phone.")
 @click.option("--tls", is_flag=True, help="Serve HTTPS from a local authority made here.")
 @click.option("--tls-folder", default=TLS_FOLDER, show_default=True, type=click.Path(path_type=Path))
@@ -62,6 +65,7 @@ def run(
     accounts: tuple[str, ...],
     name: str,
     pairs: tuple[str, ...],
+    clock_now: bool,
     own_links: bool,
     tls: bool,
     tls_folder: Path,
@@ -83,6 +87,10 @@ def run(
             name=name,
         )
         bank.switch(**changes)
+        if clock_now:
+            bank.clock.run()
+            bank.clock.offset_ms = 0
+            bank.keep_clock()
         server = SandboxServer(
             bank, host, port, tls, control=control, secret=control_secret, tls_folder=tls_folder, phone=phone
         )
