@@ -65,3 +65,18 @@ def test_no_real_token_is_kept(tracked_texts: dict[str, str]) -> None:
     token = re.compile(r"eyJ[A-Za-z0-9_-]{20,}\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{40,}")
 
     assert [name for name, text in tracked_texts.items() if token.search(text)] == []
+
+
+def test_nothing_that_a_tool_made_by_itself_is_tracked(root: Path) -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-z"], cwd=root, capture_output=True, text=True, check=True
+    ).stdout.split("\0")
+
+    made = [
+        name
+        for name in listed
+        if re.search(r"\.py[co]$|__pycache__|node_modules/|\.sqlite3|\.egg-info", name)
+    ]
+
+    assert len(listed) > 100
+    assert made == []
