@@ -276,4 +276,4 @@ def test_the_gate_is_probed_after_midnight_there_and_then_at_five_past_seven(
     def moment(day: int, hour: int, minute: int) -> datetime:
         return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
 
-    assert next_opening(moment(*at), 0) == moment(*until)
+    assert next_opening(moment(*at)) == moment(*until)

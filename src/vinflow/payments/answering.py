@@ -44,6 +44,12 @@ def is_newcomer(payment: Payment) -> bool:
     return not Payment.objects.filter(principal=payment.principal, status=Status.COMPLETED).exists()
 
 
+def _any_paid_before(attempts: Sequence[Attempt]) -> bool:
+    """Return whether one of these payers has paid before: one query for the whole list."""
+    principals = {attempt.payment.principal for attempt in attempts}
+    return Payment.objects.filter(principal__in=principals, status=Status.COMPLETED).exists()
+
+
 def _who(attempts: Sequence[Attempt], pool: Pool, *, at: datetime) -> Asking:
     """Return for whom a call about these attempts is made, and from which purse."""
     first = attempts[0]
@@ -54,7 +60,7 @@ def _who(attempts: Sequence[Attempt], pool: Pool, *, at: datetime) -> Asking:
     return Asking(
         pool,
         tuple(attempts),
-        newcomer=all(is_newcomer(attempt.payment) for attempt in attempts),
+        newcomer=not _any_paid_before(attempts),
         one=lambda attempt: _who([attempt], pool_of([attempt], at=at), at=at),
         lasts=lasts,
     )

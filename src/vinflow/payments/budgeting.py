@@ -336,7 +336,7 @@ def _wait(failures: int) -> timedelta:
     return min(timedelta(seconds=30 << max(0, min(failures - FAILURES, 10))), LONGEST_WAIT)
 
 
-def next_opening(at: datetime, probes: int) -> datetime:
+def next_opening(at: datetime) -> datetime:
     """Return when to probe after a quota answer: midnight in Phnom Penh and 5 minutes, then 07:05."""
     local = at.astimezone(UTC) + PHNOM_PENH
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
@@ -354,7 +354,7 @@ def close_for_quota(token: str, *, at: datetime) -> datetime:
     """Latch the gate after a quota answer; return when it will be probed. Nothing is made unpaid."""
     TokenState.objects.get_or_create(token_id=token)
     state = TokenState.objects.select_for_update().get(token_id=token)
-    until = next_opening(at, state.probes)
+    until = next_opening(at)
     TokenState.objects.filter(pk=state.pk).update(
         closed_since=state.closed_since or at, closed_until=until, updated_at=at
     )

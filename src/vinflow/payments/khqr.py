@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from vinflow.bakong import CannotTell, Reason
+from vinflow.bakong import CannotTell
 from vinflow.payments import checking, clock
 from vinflow.payments.budgeting import Pool
+from vinflow.payments.gateways import words_for
 from vinflow.payments.models import Payment
 from vinflow.payments.opening import first_attempt
 from vinflow.payments.states import Status
@@ -40,14 +41,6 @@ class KhqrStatus:
     cause: str = ""
 
 
-UNAVAILABLE = "KHQR API is not available"
-WORDS: dict[str, str] = {
-    Reason.AUTH: "Unauthorized",
-    Reason.TIMEOUT: "KHQR API request timed out",
-    Reason.NETWORK: "KHQR API request timed out",
-}
-
-
 def check_khqr_payment_status(payment: Payment, *, at: datetime | None = None) -> KhqrStatus:
     """Return what is known of a payment after asking Bakong, if a call is due and allowed.
 
@@ -59,7 +52,7 @@ def check_khqr_payment_status(payment: Payment, *, at: datetime | None = None) -
     if payment.status == Status.COMPLETED:
         return KhqrStatus(True, str(payment.status), "")
     if isinstance(report.outcome, CannotTell):
-        message = WORDS.get(report.outcome.reason, UNAVAILABLE)
+        message = words_for(report.outcome.reason)
         cause = f"{report.outcome.reason}: {report.outcome.detail}"
         return KhqrStatus(False, str(payment.status), message, cause)
     if report.outcome is None:
@@ -67,5 +60,5 @@ def check_khqr_payment_status(payment: Payment, *, at: datetime | None = None) -
         last = payment.attempts.order_by("-number").first()
         if last is not None and last.last_outcome == CannotTell.name:
             reason = last.last_reason
-            return KhqrStatus(False, str(payment.status), WORDS.get(reason, UNAVAILABLE), reason)
+            return KhqrStatus(False, str(payment.status), words_for(reason), reason)
     return KhqrStatus(False, str(payment.status), "Transaction not found")

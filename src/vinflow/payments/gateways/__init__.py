@@ -13,11 +13,25 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from vinflow.bakong import Outcome
+from vinflow.bakong import Outcome, Reason
 from vinflow.money import Money
 from vinflow.payments import conf
 
-__all__ = ["Gateway", "MadeQr", "Order", "close_all", "current"]
+__all__ = ["UNAVAILABLE", "Gateway", "MadeQr", "Order", "close_all", "current", "words_for"]
+
+
+UNAVAILABLE = "KHQR API is not available"
+# The guide's own sentences, for the payer; operators read the reason and the exchange.
+WORDS: dict[str, str] = {
+    Reason.AUTH: "Unauthorized",
+    Reason.TIMEOUT: "KHQR API request timed out",
+    Reason.NETWORK: "KHQR API request timed out",
+}
+
+
+def words_for(reason: str) -> str:
+    """Return the guide's sentence for an answer that told nothing."""
+    return WORDS.get(reason, UNAVAILABLE)
 
 
 @dataclass(frozen=True, slots=True)

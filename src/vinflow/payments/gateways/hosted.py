@@ -11,17 +11,10 @@ from vinflow.bakong import CannotTell, HostedClient, Outcome, Reason
 from vinflow.money import Money
 from vinflow.payments import budgeting, clock, conf
 from vinflow.payments.errors import GatewayUnavailable, NotConfigured
-from vinflow.payments.gateways import MadeQr, Order
+from vinflow.payments.gateways import UNAVAILABLE, MadeQr, Order, words_for
 from vinflow.payments.gateways.recording import CredentialStore, budget, record
 
 __all__ = ["HostedGateway"]
-
-# The guide's own sentences, for the payer; operators read the reason and the exchange.
-WORDS = {
-    Reason.AUTH: "Unauthorized",
-    Reason.TIMEOUT: "KHQR API request timed out",
-    Reason.NETWORK: "KHQR API request timed out",
-}
 
 
 class HostedGateway:
@@ -53,18 +46,16 @@ class HostedGateway:
         if isinstance(answer, CannotTell):
             if answer.reason is Reason.CONFIG:
                 raise NotConfigured("KHQR_API_URL", f"answers, but not as a KHQR gateway: {answer.detail}")
-            raise GatewayUnavailable(
-                answer.reason.value, WORDS.get(answer.reason, "KHQR API is not available")
-            )
+            raise GatewayUnavailable(answer.reason.value, words_for(answer.reason))
         text = answer.qr_string
         try:
             seen = khqr.decode(text, lenient=True)
         except khqr.KHQRError as error:
-            raise GatewayUnavailable("qr_unreadable", "KHQR API is not available") from error
+            raise GatewayUnavailable("qr_unreadable", UNAVAILABLE) from error
         # A QR for another amount would be paid in good faith; compare before anyone sees it.
         money, amount = order.money, seen.amount
         if seen.currency != money.currency or amount is None or not _same_amount(amount, money.plain):
-            raise GatewayUnavailable("qr_differs", "KHQR API is not available")
+            raise GatewayUnavailable("qr_differs", UNAVAILABLE)
         return MadeQr(
             qr_string=text,
             md5=khqr.md5(text),
