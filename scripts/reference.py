@@ -153,8 +153,9 @@ def rows_page() -> str:
     lines = ["# Rows and signals\n", MADE.format(source="the models"), ABOUT_ROWS]
     for room in ("payments", "wallet"):
         lines.append(f"## `vinflow.{room}.models`\n")
-        module = ast.parse((ROOT / "src" / "vinflow" / room / "models.py").read_text("utf-8"))
-        for node in module.body:
+        place = ROOT / "src" / "vinflow" / room
+        files = [*place.glob("models.py"), *sorted(place.glob("models/[a-z]*.py"))]
+        for node in [node for file in files for node in ast.parse(file.read_text("utf-8")).body]:
             if isinstance(node, ast.ClassDef) and (fields := _fields(node)):
                 about = " ".join((ast.get_docstring(node) or "").split())
                 lines += [f"### {node.name}\n", about, "", ", ".join(f"`{name}`" for name in fields), ""]
@@ -174,8 +175,13 @@ def _fields(node: ast.ClassDef) -> list[str]:
         if isinstance(each, ast.Assign)
         and isinstance(each.targets[0], ast.Name)
         and isinstance(each.value, ast.Call)
-        and isinstance(each.value.func, ast.Attribute)
-        and each.value.func.attr.endswith(("Field", "ForeignKey"))
+        and (
+            (isinstance(each.value.func, ast.Name) and each.value.func.id == "staff")
+            or (
+                isinstance(each.value.func, ast.Attribute)
+                and each.value.func.attr.endswith(("Field", "ForeignKey"))
+            )
+        )
     ]
 
 

@@ -1,0 +1,38 @@
+"""The rows of payments: fields, constraints and one mutator each; no network, no rules of order.
+
+What must never be false stands here as a constraint, and where a constraint cannot say it (a row
+that may not change, a state that may not be left) as a trigger in guards.py.
+"""
+
+from __future__ import annotations
+
+from vinflow.payments.models.calls import CallBudget, Credential, Exchange, TokenState, WorkerPulse
+from vinflow.payments.models.choices import Method, new_reference
+from vinflow.payments.models.clawbacks import ClawBack, Repayment
+from vinflow.payments.models.payments import Attempt, AttemptQuerySet, Payment
+from vinflow.payments.models.policy import PaymentSettings, SettingsChange
+from vinflow.payments.models.refunds import Leg, Refund, Sending
+from vinflow.payments.models.transfers import Fate, ReviewItem, Transfer
+
+__all__ = [
+    "Attempt",
+    "AttemptQuerySet",
+    "CallBudget",
+    "ClawBack",
+    "Credential",
+    "Exchange",
+    "Fate",
+    "Leg",
+    "Method",
+    "Payment",
+    "PaymentSettings",
+    "Refund",
+    "Repayment",
+    "ReviewItem",
+    "Sending",
+    "SettingsChange",
+    "TokenState",
+    "Transfer",
+    "WorkerPulse",
+    "new_reference",
+]
