@@ -10,7 +10,7 @@ from vinflow.payments import checking, clock
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.gateways import words_for
 from vinflow.payments.models import Payment
-from vinflow.payments.opening import first_attempt
+from vinflow.payments.opening import first_attempt, open_payment
 from vinflow.payments.states import Status
 
 __all__ = ["KhqrStatus", "check_khqr_payment_status", "create_khqr_payment"]
@@ -20,10 +20,27 @@ def create_khqr_payment(payment: Payment, *, at: datetime | None = None) -> Paym
     """Return the payment with a KHQR to show: gateway_payment_id and gateway_response are filled.
 
     gateway_response has the guide's keys: hash, qr_string, deeplink, amount, currency, merchant_id,
-    bill_number. Repeated, it returns the QR that is there. at: the moment, the site's clock if
-    None. Raises the OpeningRefused tree, NotConfigured with the guide's sentence among it.
+    bill_number. Repeated, it returns the QR that is there. An unsaved Payment(user=, amount_minor=,
+    currency=) is saved here, as open_payment does it: within the payer's limits, once for an
+    idempotency_key when it has one, and not at all when it is refused. at: the moment, the site's
+    clock if None. Raises the OpeningRefused tree, NotConfigured with the guide's sentence among it.
     """
-    first_attempt(payment=payment, at=at or clock.aligned())
+    at = at or clock.aligned()
+    if payment._state.adding:
+        opened = open_payment(
+            user=payment.user,
+            money=payment.money,
+            key=payment.idempotency_key or payment.transaction_id,
+            method=payment.method,
+            purpose=payment.purpose,
+            reference=payment.reference,
+            metadata=payment.metadata,
+            return_url=payment.return_url,
+            at=at,
+        )
+        payment.pk, payment._state.adding = opened.pk, False
+    else:
+        first_attempt(payment=payment, at=at)
     payment.refresh_from_db()
     return payment
 

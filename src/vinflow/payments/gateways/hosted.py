@@ -66,7 +66,8 @@ class HostedGateway:
             expires_at=clock.from_epoch(seen.expiration_timestamp / 1000)
             if seen.expiration_timestamp
             else None,
-            response=dict(answer.raw),
+            # Without the scheme, which is no part of the QR: pages draw what stands here.
+            response={**answer.raw, "qr_string": text},
         )
 
     def check(self, handles: Sequence[str]) -> dict[str, Outcome]:

@@ -1,0 +1,10 @@
+"""Addresses of the site. None of them is VinFlow's."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("accounts/", include("django.contrib.auth.urls")),
+    path("", include("shop.urls")),
+]
