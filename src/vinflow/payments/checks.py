@@ -19,7 +19,7 @@ __all__ = ["gateway_settings", "row_guards"]
 READERS = (
     conf.protocol, conf.environment, conf.api_key, conf.merchant_name, conf.merchant_city, conf.qr_lifetime,
     conf.grace, conf.quota_reset, conf.exchange_kept, conf.newcomers_share, conf.watch, conf.daily_calls,
-    conf.timeout_s, conf.funds_handler,
+    conf.timeout_s, conf.funds_handler, conf.return_hosts,
 )  # fmt: skip
 
 

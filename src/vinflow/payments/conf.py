@@ -248,6 +248,21 @@ def public_url() -> str:
     return _text("VINFLOW_PUBLIC_URL").rstrip("/")
 
 
+def return_hosts() -> tuple[str, ...]:
+    """Hosts besides this site's own that a payer may be sent back to: VINFLOW_RETURN_HOSTS, none if unset.
+
+    Each as it stands in an address (shop.example, shop.example:8443), separated by commas or as a list.
+    """
+    value = getattr(settings, "VINFLOW_RETURN_HOSTS", None) or ()
+    if isinstance(value, str):
+        value = value.replace(",", " ").split()
+    hosts = tuple(str(host).strip().lower() for host in value if str(host).strip())
+    for host in hosts:
+        if not re.fullmatch(r"[a-z0-9.\-]+(:\d{1,5})?|\[[0-9a-f:]+\](:\d{1,5})?", host):
+            raise NotConfigured("VINFLOW_RETURN_HOSTS", f"names hosts such as shop.example, not {host!r}")
+    return hosts
+
+
 def newcomers_share() -> Decimal:
     """Largest part of a day's calls that payers who never paid may use together: 0.30."""
     said = _text("VINFLOW_NEWCOMERS_SHARE", "0.30")

@@ -12,6 +12,7 @@ PaymentError (Exception)
     AmountTooSmall / AmountTooLarge     .limit is the nearest amount allowed
     TooManyPending / TooManyToday       this payer's own limits
     TooManyAttempts          this payment has had all the QRs it may have
+    ReturnRefused            the return address leads to a host that is not allowed
     KeyReused                the idempotency key came before with another body
     BudgetGone               no call is left to confirm another QR today (where the operator hides)
     GatewayUnavailable       the hosted gateway could not make a QR; .code says how
@@ -39,6 +40,7 @@ __all__ = [
     "OpeningRefused",
     "OtherEnvironment",
     "PaymentError",
+    "ReturnRefused",
     "ReviewRefused",
     "TooManyAttempts",
     "TooManyPending",
@@ -142,6 +144,12 @@ class KeyReused(OpeningRefused):
     """The idempotency key came before with another body; make a new key."""
 
     code = "key_reused"
+
+
+class ReturnRefused(OpeningRefused):
+    """The return address leads to a host that is neither this site nor named in VINFLOW_RETURN_HOSTS."""
+
+    code = "return_url"
 
 
 class BudgetGone(OpeningRefused):

@@ -27,6 +27,7 @@ from vinflow.payments.errors import (
     KeyReused,
     MethodOff,
     NotOpen,
+    ReturnRefused,
     TooManyAttempts,
     TooManyPending,
     TooManyToday,
@@ -42,6 +43,7 @@ from vinflow.payments.models import (
     ReviewItem,
     new_reference,
 )
+from vinflow.payments.returning import safe_address
 from vinflow.payments.states import Event, Status
 
 __all__ = ["first_attempt", "open_payment", "principal_of", "renew_qr"]
@@ -71,11 +73,14 @@ def open_payment(
 
     money: between the limits of its currency. key: chosen by the caller for one intention (a form's
     token), at most 80 characters; the same key with the same body returns the same payment. at: the
-    moment (aware). Raises the OpeningRefused tree; nothing is stored and no call is spent then,
+    moment (aware). return_url: where our checkout leads the payer afterwards, if returning.py allows
+    it. Raises the OpeningRefused tree; nothing is stored and no call is spent then,
     except that the hosted gateway may have been asked.
     """
     if not 0 < len(key) <= KEY_MAX:
         raise KeyReused(f"an idempotency key has 1 to {KEY_MAX} characters")
+    if return_url and not safe_address(return_url):
+        raise ReturnRefused("the return address leads to no host that VINFLOW_RETURN_HOSTS names")
     environment = conf.environment()
     principal = principal_of(user)
     digest = _digest(money, method, purpose, reference, metadata or {}, return_url)

@@ -77,6 +77,8 @@ VINFLOW_SITE_NAME = _text("VINFLOW_SITE_NAME")
 VINFLOW_SUPPORT_CONTACT = _text("VINFLOW_SUPPORT_CONTACT")
 # Where phones reach the site, for the way back from a bank app; empty: the request's own host.
 VINFLOW_PUBLIC_URL = _text("VINFLOW_PUBLIC_URL").rstrip("/")
+# Hosts besides this site's own that a payer may be led back to after a checkout.
+VINFLOW_RETURN_HOSTS = _names("VINFLOW_RETURN_HOSTS")
 # How the pages look: addresses of a logo, of the official KHQR word mark, of a style sheet of colours.
 VINFLOW_LOGO = _text("VINFLOW_LOGO")
 VINFLOW_KHQR_ARTWORK = _text("VINFLOW_KHQR_ARTWORK")

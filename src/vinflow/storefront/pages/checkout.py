@@ -30,6 +30,7 @@ from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import IllegalTransition, OpeningRefused
 from vinflow.payments.models import Payment
 from vinflow.payments.queries import Checkout
+from vinflow.payments.returning import safe_address
 from vinflow.payments.schedule import Signal
 from vinflow.storefront import conf, formats
 from vinflow.storefront.pages.adding import refusal
@@ -166,7 +167,11 @@ def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
         queries.mark_seen(payment, at=at)
     name = "late" if co.state == "completed" and co.late else str(co.state)
     amount = format_money(co.paid or co.money)
+    # Where a host's own handler takes the funds, nothing here knows where they are.
+    in_wallet = payments_conf.funds_handler() is None
     text, mode = ANNOUNCED[name]
+    if name in ("completed", "late") and not in_wallet:
+        text = TITLES[name]
     time = formats.span(co.remaining_ms)
     context: dict[str, Any] = {
         "payment": payment,
@@ -180,6 +185,8 @@ def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
         "said_line": said_line(request.GET.get("said", ""), request.GET.get("s", ""), co),
         "artwork": conf.artwork(),
         "forward": FORWARD_S if fresh else 0,
+        "in_wallet": in_wallet,
+        "back_to": safe_address(payment.return_url),
         "reload_s": RELOAD_S if co.state in OPEN_STATES and request.GET.get("reload") != "off" else 0,
     }
     if co.state != "pending":

@@ -166,7 +166,7 @@ const goOn = (seconds) => {
   line.hidden = false;
   const tick = () => {
     text.textContent = words().returning.replace("{seconds}", left);
-    if (left === 0) location.assign(document.querySelector(".kw-brand").href);
+    if (left === 0) location.assign(main.dataset.backTo || document.querySelector(".kw-brand").href);
     left -= 1;
   };
   tick();
