@@ -54,7 +54,9 @@ class House:
 
         money = money or Money(1000, Currency.USD)
         at = self.now() - timedelta(seconds=ago_s)
-        return open_payment(user=user, money=money, key=f"test-{next(self.numbers)}-{user.pk}", at=at)
+        return open_payment(
+            user=user, money=money, key=f"test-{next(self.numbers)}-{user and user.pk}", at=at
+        )
 
     def found(self, payment: Any, *, money: Money | None = None, sent_ago_s: float = 1) -> Any:
         """What Bakong says of a transfer that pays the newest QR."""

@@ -13,7 +13,7 @@ import pytest
 
 import vinflow.storefront
 from vinflow.storefront.badges import BADGES
-from vinflow.storefront.pages import checkout, wallet
+from vinflow.storefront.pages import checkout, missing, wallet
 
 ROOT = Path(vinflow.storefront.__file__).parent
 HOLE = re.compile(r"\{\w*\}|%\(\w+\)[sd]|%[sd]")
@@ -64,6 +64,8 @@ def said() -> Iterator[tuple[str | None, str, str]]:
         yield None, text, "checkout.py"
     for text in re.findall(r'Happening\("([^"]+)"', (ROOT / "timeline.py").read_text(encoding="utf-8")):
         yield None, text, "timeline.py"
+    for text, _tone in missing.ANSWERS.values():
+        yield None, text, "missing.py"
     for text in [*wallet.NAMES.values(), *(badge.word for badge in BADGES.values())]:
         yield None, text, "tables"
 

@@ -8,6 +8,7 @@ that very transfer. Anything else becomes a review item that two people decide (
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -15,10 +16,11 @@ from typing import Literal
 from django.db import transaction
 
 from vinflow.bakong import CannotTell, Found, Outcome
+from vinflow.bakong.wire import Operation
 from vinflow.payments import answering, budgeting, conf, gateways, leasing, schedule
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.confirming import file_claim
-from vinflow.payments.models import Attempt, Payment, Transfer
+from vinflow.payments.models import Attempt, Exchange, Payment, Transfer
 from vinflow.payments.states import Status
 
 __all__ = ["ClaimReport", "claim"]
@@ -27,6 +29,19 @@ HASH = re.compile(r"[0-9a-fA-F]{64}")
 SHORT_HASH = re.compile(r"[0-9a-fA-F]{8}")
 REFERENCE = re.compile(r"[0-9A-Za-z._/-]{6,60}")
 QRS_ASKED = 3
+NAMED_A_DAY = 5
+LOOK_UPS = (
+    Operation.CHECK_HASH.value,
+    Operation.CHECK_SHORT_HASH.value,
+    Operation.CHECK_EXTERNAL_REF.value,
+)
+# What a payer is told of a transfer that is already this payment's own.
+OWN: Mapping[str, Literal["credited", "review"]] = {
+    "credited": "credited",
+    "extra": "credited",
+    "in_review": "review",
+    "": "review",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,25 +49,30 @@ class ClaimReport:
     """What became of a claim.
 
     kind: credited, review (people look at it), none (Bakong knows no such transfer), known (it was
-    counted before), later (no call is free), slow (Bakong cannot tell), unreadable (no such name).
+    counted before), later (no call is free), slow (Bakong cannot tell), often (this payer has named
+    as many as a day allows), unreadable (no such name).
     """
 
-    kind: Literal["credited", "review", "none", "known", "later", "slow", "unreadable"]
+    kind: Literal["credited", "review", "none", "known", "later", "slow", "often", "unreadable"]
 
 
 def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
     """Look for a transfer that a payer names for their own payment; return what became of it.
 
     named: 64 or 8 hex digits, or the payer's bank's reference. The payer's own QRs are asked first,
-    newest first; only then is the name itself looked up, and what that finds goes to review.
+    newest first; only then is the name itself looked up, and what that finds goes to review. A payer
+    may have NAMED_A_DAY names looked up within a day: guessing at strangers' transfers ends there.
     """
     name = named.strip()
     if not (HASH.fullmatch(name) or SHORT_HASH.fullmatch(name) or REFERENCE.fullmatch(name)):
         return ClaimReport("unreadable")
     known = _known(name)
     if known is not None:
-        own = known.payment_id == payment.pk and known.fate == "credited"
-        return ClaimReport("credited" if own else "known")
+        if known.payment_id != payment.pk:
+            return ClaimReport("known")
+        return ClaimReport(OWN.get(known.fate, "known"))
+    if _named_today(payment, at=at) >= NAMED_A_DAY:
+        return ClaimReport("often")
     gateway = gateways.current()
     was_paid = payment.status == Status.COMPLETED
     qrs = Attempt.objects.filter(payment=payment).asked_by(gateway.protocol, conf.environment())
@@ -84,6 +104,14 @@ def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
     if isinstance(found, CannotTell):
         return ClaimReport("later" if found.reason in ("budget", "quota") else "slow")
     return ClaimReport("none")
+
+
+def _named_today(payment: Payment, *, at: datetime) -> int:
+    """Return how many names were looked up within a day for this payer, or for a payment without one."""
+    looked_up = Exchange.objects.filter(operation__in=LOOK_UPS, started_at__gt=at - timedelta(days=1))
+    if payment.user_id is None:
+        return looked_up.filter(payment=payment).count()
+    return looked_up.filter(principal=payment.principal, pool=Pool.CLAIM).count()
 
 
 def _known(name: str) -> Transfer | None:

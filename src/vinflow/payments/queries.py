@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
@@ -12,6 +12,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
 from vinflow.money import Currency, Money
 from vinflow.payments import conf
 from vinflow.payments.models import Attempt, Payment, ReviewItem, TokenState, Transfer
+from vinflow.payments.prepared import Prepared
 from vinflow.payments.states import Status
 from vinflow.wallet import queries as wallet
 
@@ -19,14 +20,17 @@ __all__ = [
     "FILTERS",
     "Checkout",
     "Page",
+    "Standing",
     "checkout",
     "counts",
     "given_by_hand",
     "history",
     "payment_for",
+    "payment_without_user",
     "pending_for",
     "recent",
     "shown_state",
+    "standing",
     "unseen_credits",
 ]
 
@@ -81,6 +85,11 @@ def payment_for(user: Any, transaction_id: str) -> Payment | None:
     return _with_review(Payment.objects.filter(user=user, transaction_id=transaction_id)).first()
 
 
+def payment_without_user(transaction_id: str) -> Payment | None:
+    """Return the payment of that reference if it belongs to no user: for whoever holds its signed link."""
+    return _with_review(Payment.objects.filter(user=None, transaction_id=transaction_id)).first()
+
+
 def _with_review(payments: QuerySet[Payment]) -> QuerySet[Payment]:
     opened = ReviewItem.objects.filter(payment=OuterRef("pk"), decision="")
     given = Transfer.objects.filter(payment=OuterRef("pk"), fate="extra").order_by("pk")
@@ -124,17 +133,96 @@ def is_in_review(payment: Payment) -> bool:
 
 def checkout(payment: Payment, *, at: datetime) -> Checkout:
     """Return what the checkout page shows at this moment: two queries while unpaid, with payment_for."""
-    attempt = (
-        Attempt.objects.filter(payment=payment)
-        .annotate(
-            gate_shut=Exists(TokenState.objects.filter(closed_until__gt=at)),
-            gate_failing=Exists(TokenState.objects.filter(refused_since__lt=at - DELAYED_AFTER)),
-        )
-        .order_by("-number")
-        .first()
-    )
+    attempt = _with_gate(Attempt.objects.filter(payment=payment), at, at - DELAYED_AFTER).first()
     if attempt is None:
         raise Attempt.DoesNotExist(f"{payment.transaction_id} has no QR yet")
+    return _as_shown(payment, attempt, at=at)
+
+
+def _with_gate(attempts: QuerySet[Attempt], at: datetime, failing_since: datetime) -> QuerySet[Attempt]:
+    """Newest first, with whether Bakong may be asked at all just now."""
+    return attempts.annotate(
+        gate_shut=Exists(TokenState.objects.filter(closed_until__gt=at)),
+        gate_failing=Exists(TokenState.objects.filter(refused_since__lt=failing_since)),
+    ).order_by("-number")
+
+
+# What the status address reads, in one prepared query: the payment, its newest QR, and its owner's proof.
+PAYMENT_READ = (
+    *("id", "transaction_id", "user_id", "amount_minor", "currency", "status", "environment"),
+    *("created_at", "completed_at", "completed_late", "ended_at", "version"),
+)
+ATTEMPT_READ = (
+    *("id", "number", "qr_string", "md5", "receiver", "merchant_name", "deeplink", "created_at"),
+    *("expires_at", "watch_until", "next_check_at", "last_asked_at", "last_outcome", "last_reason"),
+    "last_real_word",
+)
+OWNER_READ = ("password", "is_active")
+
+
+def _asked_for(reference: str, at: datetime, failing_since: datetime) -> QuerySet[Any, Any]:
+    of_payment = OuterRef("payment_id")
+    given = Transfer.objects.filter(payment=of_payment, fate="extra").order_by("pk")
+    return (
+        _with_gate(Attempt.objects.filter(payment__transaction_id=reference), at, failing_since)
+        .annotate(
+            in_review=Exists(ReviewItem.objects.filter(payment=of_payment, decision="")),
+            given_minor=Subquery(given.values("amount_minor")[:1]),
+            given_currency=Subquery(given.values("currency")[:1]),
+        )
+        .values_list(
+            *(f"payment__{name}" for name in PAYMENT_READ),
+            *ATTEMPT_READ,
+            *(f"payment__user__{name}" for name in OWNER_READ),
+            *("gate_shut", "gate_failing", "in_review", "given_minor", "given_currency"),
+        )[:1]
+    )
+
+
+_status_query = Prepared(
+    _asked_for,
+    {
+        "reference": "the reference",
+        "at": datetime(1971, 1, 1, tzinfo=UTC),
+        "failing_since": datetime(1972, 1, 1, tzinfo=UTC),
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A payment as the status address reads it: one query. The rows are partial: no page is drawn of them.
+
+    password, is_active: of the payment's user, to prove a session with; "" and False where there is none.
+    """
+
+    payment: Payment
+    attempt: Attempt
+    password: str
+    is_active: bool
+
+    def shown(self, *, at: datetime) -> Checkout:
+        """Return what the page shows at this moment; no query while it is not paid and not in review."""
+        return _as_shown(self.payment, self.attempt, at=at)
+
+
+def standing(reference: str, *, at: datetime) -> Standing | None:
+    """Return a payment by its reference, None for an unknown one; whose it is, the caller has to judge."""
+    values = {"reference": reference, "at": at, "failing_since": at - DELAYED_AFTER}
+    rows = _status_query.rows(values)
+    if not rows:
+        return None
+    row = rows[0]
+    first, second = len(PAYMENT_READ), len(PAYMENT_READ) + len(ATTEMPT_READ)
+    payment = Payment.from_db("default", PAYMENT_READ, row[:first])
+    attempt = Attempt.from_db("default", ATTEMPT_READ, row[first:second])
+    password, is_active, shut, failing, in_review, given_minor, given_currency = row[second:]
+    vars(attempt).update(gate_shut=shut, gate_failing=failing)
+    vars(payment).update(in_review=in_review, given_minor=given_minor, given_currency=given_currency)
+    return Standing(payment, attempt, password or "", bool(is_active))
+
+
+def _as_shown(payment: Payment, attempt: Attempt, *, at: datetime) -> Checkout:
     status = Status(payment.status)
     review = status is not Status.COMPLETED and is_in_review(payment)
     running = attempt.expires_at > at

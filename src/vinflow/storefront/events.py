@@ -26,8 +26,10 @@ from django.db import close_old_connections
 from django.db.models import Exists, Max, OuterRef
 from django.http import HttpRequest
 
-from vinflow.payments import announcing, queries
+from vinflow.payments import announcing
 from vinflow.payments.models import Payment, ReviewItem
+from vinflow.storefront.links import opened_by_link
+from vinflow.storefront.pages.access import payment_of
 
 __all__ = ["Hub", "application", "hub", "marks"]
 
@@ -163,7 +165,10 @@ hub = Hub()
 
 
 def owner_of(cookies: str, reference: str) -> tuple[int, Any, Mark | None]:
-    """Return (HTTP status, user's key, mark) for whoever opens a stream: 200, 401 or 404."""
+    """Return (HTTP status, who, mark) for whoever opens a stream: 200, 401 or 404.
+
+    who: the user's key, or the reference itself for the holder of its link; streams are counted by it.
+    """
     close_old_connections()
     try:
         try:
@@ -175,12 +180,13 @@ def owner_of(cookies: str, reference: str) -> tuple[int, Any, Mark | None]:
             return 401, None, None
         request = HttpRequest()
         request.session = import_module(settings.SESSION_ENGINE).SessionStore(morsel.value)
-        user = get_user(request)
-        if not user.is_authenticated:
+        request.user = get_user(request)
+        if not (request.user.is_authenticated or opened_by_link(request.session, reference)):
             return 401, None, None
-        if queries.payment_for(user, reference) is None:
+        payment = payment_of(request, reference)
+        if payment is None:
             return 404, None, None
-        return 200, user.pk, marks([reference]).get(reference)
+        return 200, payment.user_id or reference, marks([reference]).get(reference)
     finally:
         close_old_connections()
 

@@ -37,5 +37,6 @@ def timeline(payment: Payment, *, at: datetime) -> list[Happening]:
         transfer = queries.credited_transfer(payment)
         if transfer is not None:
             found.append(Happening("Payment confirmed", transfer.stored_at))
-        found.append(Happening("Added to wallet", payment.completed_at))
+        if payment.user_id is not None:  # without one it went to the shop
+            found.append(Happening("Added to wallet", payment.completed_at))
     return sorted(found, key=lambda happening: happening.at)  # stable: equal moments keep the order above

@@ -5,7 +5,17 @@ from __future__ import annotations
 from django.urls import path, register_converter
 from django.views.generic import RedirectView
 
-from vinflow.storefront.pages import adding, checkout, dashboard, language, receipt, wallet
+from vinflow.storefront.pages import (
+    adding,
+    by_link,
+    checkout,
+    dashboard,
+    language,
+    missing,
+    receipt,
+    status,
+    wallet,
+)
 
 __all__ = ["app_name", "urlpatterns"]
 
@@ -34,9 +44,10 @@ urlpatterns = [
     path("language/<slug:code>/", language.language, name="language"),
     path("wallet/", wallet.wallet, name="wallet"),
     path("wallet/statement.csv", wallet.statement, name="statement"),
+    path("wallet/missing/", missing.choose, name="missing_choose"),
     path("transaction-logs/", RedirectView.as_view(pattern_name="storefront:wallet", query_string=True)),
     path("payment/<payment:reference>/", checkout.checkout, name="checkout"),
-    path("payment/<payment:reference>/status/", checkout.status, name="status"),
+    path("payment/<payment:reference>/status/", status.status, name="status"),
     path("payment/<payment:reference>/check/", checkout.check, name="check"),
     path("payment/<payment:reference>/renew/", checkout.renew, name="renew"),
     path("payment/<payment:reference>/cancel/", checkout.cancel, name="cancel"),
@@ -45,4 +56,6 @@ urlpatterns = [
     path("payment/<payment:reference>/qr.png", checkout.picture, name="picture"),
     path("payment/<payment:reference>/events", checkout.events_off, name="events"),
     path("payment/<payment:reference>/receipt/", receipt.receipt, name="receipt"),
+    path("payment/<payment:reference>/missing/", missing.missing, name="missing"),
+    path("pay/<payment:reference>/<slug:signature>/", by_link.link, name="link"),
 ]

@@ -7,25 +7,20 @@ button asks for the link once; everything else reads rows.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-from collections.abc import Callable
 from datetime import datetime
-from functools import wraps
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
-from django.utils.cache import patch_vary_headers
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST, require_safe
 
 from vinflow.khqr.card import card_png
 from vinflow.money import format_money
-from vinflow.payments import canceling, checking, clock, linking, opening, queries, settings_store, watching
+from vinflow.payments import canceling, checking, clock, linking, opening, queries, settings_store
 from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import IllegalTransition, OpeningRefused
 from vinflow.payments.models import Payment
@@ -33,8 +28,10 @@ from vinflow.payments.queries import Checkout
 from vinflow.payments.returning import safe_address
 from vinflow.payments.schedule import Signal
 from vinflow.storefront import conf, formats
+from vinflow.storefront.pages.access import owned, signed_in, wants_json
 from vinflow.storefront.pages.adding import refusal
 from vinflow.storefront.pages.errors import not_found, too_fast
+from vinflow.storefront.pages.status import revision
 from vinflow.storefront.pictures import QrPicture, on_page
 from vinflow.storefront.throttle import wait_s
 from vinflow.storefront.timeline import timeline
@@ -46,19 +43,15 @@ __all__ = [
     "checkout",
     "events_off",
     "open_app",
-    "owned",
     "picture",
     "renew",
     "signal",
-    "status",
 ]
 
 CHECK_EVERY_S = 5
 RELOAD_S = 15  # without a script
 FORWARD_S = 5  # a success is shown this long before the dashboard
 OPEN_STATES = ("pending", "confirming")
-
-View = Callable[..., HttpResponse]
 
 TITLES: Final = {
     "pending": "Pay with KHQR",
@@ -80,66 +73,6 @@ ANNOUNCED: Final = {
     "canceled": ("Payment canceled.", "polite"),
     "pending": ("New QR ready. {time} to pay.", "polite"),
 }
-
-
-def owned(view: View) -> View:
-    """Hand the payer's own payment to a view; anybody else's, and none, are the same 404."""
-
-    @wraps(view)
-    def guarded(request: HttpRequest, reference: str, **rest: Any) -> HttpResponse:
-        payment = queries.payment_for(request.user, reference)
-        if payment is None:
-            if wants_json(request):
-                return JsonResponse({"error": "not_found"}, status=404, headers={"Cache-Control": "no-store"})
-            return not_found(request)
-        payment.user = cast("Any", request.user)  # the same row, already read
-        return view(request, payment, **rest)
-
-    return guarded
-
-
-def wants_json(request: HttpRequest) -> bool:
-    """Whether the page's script asks, or a browser that wants a page."""
-    return "application/json" in request.headers.get("Accept", "")
-
-
-def signed_in(view: View) -> View:
-    """Like login_required; a script is told 401 in JSON instead of being led to a form."""
-    page = login_required(view)
-
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if wants_json(request) and not request.user.is_authenticated:
-            login = reverse("account_login")
-            return JsonResponse(
-                {"error": "signed_out", "login_url": login}, status=401, headers={"Cache-Control": "no-store"}
-            )
-        answer = page(request, *args, **kwargs)
-        patch_vary_headers(answer, ["Accept", "Cookie"])
-        return answer
-
-    return guarded
-
-
-def revision(co: Checkout) -> str:
-    """Return a short mark that changes whenever the page should be drawn anew.
-
-    The page compares it with its own and fetches itself when they differ; so a new QR in another
-    tab, a review or a failed try all arrive by the same road as a payment.
-    """
-    parts = (
-        co.state,
-        co.late,
-        co.late_held,
-        co.number,
-        co.paid,
-        co.delayed,
-        co.slow,
-        co.try_failed,
-        co.can_cancel,
-        co.can_renew,
-    )
-    return hashlib.sha256(repr(parts).encode()).hexdigest()[:12]
 
 
 def picture_of(co: Checkout, *, disc: bool) -> QrPicture:
@@ -167,10 +100,11 @@ def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
         queries.mark_seen(payment, at=at)
     name = "late" if co.state == "completed" and co.late else str(co.state)
     amount = format_money(co.paid or co.money)
-    # Where a host's own handler takes the funds, nothing here knows where they are.
-    in_wallet = payments_conf.funds_handler() is None
+    # Where a host's own handler takes the funds, or the payment is nobody's, they are in no wallet of ours.
+    in_wallet = payments_conf.funds_handler() is None and payment.user_id is not None
+    back_to = safe_address(payment.return_url)
     text, mode = ANNOUNCED[name]
-    if name in ("completed", "late") and not in_wallet:
+    if name in ("completed", "late", "canceled") and not in_wallet:
         text = TITLES[name]
     time = formats.span(co.remaining_ms)
     context: dict[str, Any] = {
@@ -184,9 +118,9 @@ def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
         "said": request.GET.get("said", ""),
         "said_line": said_line(request.GET.get("said", ""), request.GET.get("s", ""), co),
         "artwork": conf.artwork(),
-        "forward": FORWARD_S if fresh else 0,
         "in_wallet": in_wallet,
-        "back_to": safe_address(payment.return_url),
+        "back_to": back_to,
+        "forward": FORWARD_S if fresh and (back_to or payment.user_id) else 0,
         "reload_s": RELOAD_S if co.state in OPEN_STATES and request.GET.get("reload") != "off" else 0,
     }
     if co.state != "pending":
@@ -221,49 +155,6 @@ def later_sentence(at: datetime) -> str:
 def picture_name(payment: Payment) -> str:
     """Return the file name of the saved picture: KHQR-<reference>-<amount><currency>.png."""
     return f"KHQR-{payment.transaction_id}-{payment.money.plain}{payment.currency}.png"
-
-
-@transaction.non_atomic_requests
-@never_cache
-@signed_in
-@require_GET
-@owned
-def status(request: HttpRequest, payment: Payment) -> HttpResponse:
-    """Answer the page's own question with what is stored.
-
-    The bank is not asked for it. On hosting without a worker (VINFLOW_STATUS_CHECKS) the question is the
-    occasion to do what a worker would have done by now, under the same leases and the same budget.
-    """
-    at = clock.aligned()
-    if payments_conf.status_checks() and watching.stand_in(at=at):
-        payment.refresh_from_db()
-    co = queries.checkout(payment, at=at)
-    return JsonResponse(status_body(co, payment, at), headers={"Cache-Control": "no-store"})
-
-
-def status_body(co: Checkout, payment: Payment, at: datetime) -> dict[str, Any]:
-    """Return the status address's answer as plain values."""
-    return {
-        "state": str(co.state),
-        "late": co.late,
-        "revision": revision(co),
-        "amount": co.money.plain,
-        "currency": str(co.money.currency),
-        "paid_amount": co.paid.plain if co.paid else None,
-        "balance": co.balance.plain if co.balance else None,
-        "expires_at": formats.iso_utc(co.expires_at),
-        "server_time": formats.iso_utc(at),
-        "remaining_ms": co.remaining_ms,
-        "poll_after_ms": co.poll_after_ms,
-        "checked_at": formats.iso_utc(co.checked_at) if co.checked_at else None,
-        "delayed": co.delayed,
-        "try_failed": co.try_failed,
-        "can_cancel": co.can_cancel,
-        "can_renew": co.can_renew,
-        "receipt_url": reverse("storefront:receipt", args=[payment.transaction_id])
-        if co.state == "completed"
-        else None,
-    }
 
 
 @transaction.non_atomic_requests

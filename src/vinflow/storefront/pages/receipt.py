@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
@@ -12,7 +11,7 @@ from django.views.decorators.http import require_safe
 
 from vinflow.payments import clock, queries
 from vinflow.payments.models import Payment
-from vinflow.storefront.pages.checkout import owned
+from vinflow.storefront.pages.access import owned, signed_in
 from vinflow.storefront.statements import balance_after, masked, receipt_number
 
 __all__ = ["receipt"]
@@ -20,7 +19,7 @@ __all__ = ["receipt"]
 
 @transaction.non_atomic_requests
 @never_cache
-@login_required
+@signed_in
 @require_safe
 @owned
 def receipt(request: HttpRequest, payment: Payment) -> HttpResponse:
