@@ -52,7 +52,7 @@ docs: setup
 screenshots: setup
 	@$(BIN)/python scripts/screenshots.py
 
-BENCHES := client sandbox ledger schedule settlement khqr
+BENCHES := client sandbox ledger schedule settlement staff khqr
 bench: setup
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 

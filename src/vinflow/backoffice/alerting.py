@@ -47,9 +47,10 @@ def events(*, at: datetime) -> list[Note]:
     environment = listing.environment()
     alive = figures.pulse()
     ends = secrets_shown.token_ends_at()
-    _all, recent = figures.calls(environment, at - RECENT, at + timedelta(seconds=1), recent_from=at - RECENT)
+    today = figures.today(at)
+    _all, recent = figures.calls(environment, today, today, recent_from=at - RECENT)
     found = attention.notes(
-        reviews=figures.review_desk(environment, figures.today(at), figures.today(at)).opened,
+        reviews=figures.review_desk(environment, today, today).opened,
         waiting=figures.waiting(environment, at=at),
         recent=recent,
         quota=quota.today(at=at),

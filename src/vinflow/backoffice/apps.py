@@ -17,7 +17,11 @@ class BackofficeConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Put missing roles back after every migration."""
-        from vinflow.backoffice import roles
+        """Put missing roles, tallies and indexes back after every migration; merge by and by."""
+        from vinflow.backoffice import indexes, roles, tallies
+        from vinflow.payments import tidying
 
         post_migrate.connect(roles.after_migrate, sender=self, dispatch_uid="backoffice.roles")
+        post_migrate.connect(tallies.after_migrate, sender=self, dispatch_uid="backoffice.tallies")
+        post_migrate.connect(indexes.after_migrate, sender=self, dispatch_uid="backoffice.indexes")
+        tidying.also("tallies", tallies.tidy)

@@ -1,24 +1,26 @@
-"""The numbers of the overview, each read from the rows they speak of, at most one query a kind.
+"""The numbers of the overview, at most one query a kind, and none that grows with the years.
 
-A day is a business day in Phnom Penh. Dollars and riel are never added. Payments count in the day they
-were opened, money in the day it was credited.
+What has ended is read from the tallies (tallies.py), what is under way from its own rows. A day is a
+business day in Phnom Penh. Dollars and riel are never added. Payments count in the day they were opened,
+money in the day it was credited.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, Count, Max, Min, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Count, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import TruncDate
 
 from vinflow.backoffice.days import PHNOM_PENH, day_of, span_of
+from vinflow.backoffice.models import CallTally, PaymentTally
 from vinflow.money import Currency, Money
-from vinflow.payments.models import Exchange, Payment, PaymentSettings, ReviewItem, WorkerPulse
+from vinflow.payments.models import Attempt, Exchange, Payment, PaymentSettings, ReviewItem, WorkerPulse
 from vinflow.payments.states import Status
 
 __all__ = [
@@ -29,19 +31,15 @@ __all__ = [
     "Times",
     "Waiting",
     "calls",
-    "outcomes",
+    "ended",
     "percentile",
     "pulse",
-    "received",
     "review_desk",
     "times",
     "together",
     "waiting",
 ]
 
-LATEST = timedelta(
-    days=32
-)  # the longest watch of a QR and more: what was credited later was opened no earlier
 TIMES_MAX = 5_000
 Received = dict[Currency, dict[date, Money]]
 STUCK = timedelta(minutes=10)
@@ -49,7 +47,7 @@ STUCK = timedelta(minutes=10)
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """How payments ended, by the day they were opened: {day: {state: how many}}."""
+    """How payments stand, by the day they were opened: {day: {state: how many}}."""
 
     by_day: dict[date, Counter[str]]
 
@@ -60,6 +58,15 @@ class Outcomes:
             found.update(self.by_day.get(day, {}))
         return found
 
+    def with_pending(self, by_day: Mapping[date, int]) -> Outcomes:
+        """Return the same with those that have no end yet, counted in their days."""
+        return Outcomes(
+            {
+                day: self.by_day.get(day, Counter()) + Counter(pending=by_day.get(day, 0))
+                for day in {*self.by_day, *by_day}
+            }
+        )
+
 
 def success(counted: Counter[str]) -> float | None:
     """Return completed out of all that have ended, 0 to 1; None when none has."""
@@ -67,43 +74,29 @@ def success(counted: Counter[str]) -> float | None:
     return (counted["completed"] + counted["late"]) / ended if ended else None
 
 
-def outcomes(environment: str, first: date, last: date) -> Outcomes:
-    """Return how the payments opened in a range of days stand now."""
-    start, end = span_of(first, last)
+def ended(environment: str, first: date, last: date) -> tuple[Outcomes, Received]:
+    """Return how the payments opened in a range of days have ended, and what came in it, by day.
+
+    Pending payments are not among them: those are in waiting().
+    """
     rows = (
-        Payment.objects.filter(environment=environment, created_at__gte=start, created_at__lt=end)
-        .annotate(day=TruncDate("created_at", tzinfo=PHNOM_PENH))
-        .values("day", "status", "completed_late")
-        .annotate(n=Count("pk"))
+        PaymentTally.objects.filter(environment=environment, day__gte=first, day__lte=last)
+        .values("moment", "day", "currency", "status", "late")
+        .annotate(n=Sum("payments"), total=Sum("minor"))
         .order_by()
     )
     by_day: dict[date, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        by_day[row["day"]]["late" if row["completed_late"] else row["status"]] += row["n"]
-    return Outcomes(dict(by_day))
-
-
-def received(environment: str, first: date, last: date) -> Received:
-    """Return what completed payments on each day of a range, by currency."""
-    start, end = span_of(first, last)
-    rows = (
-        Payment.objects.filter(
-            environment=environment,
-            currency__in=list(Currency),
-            status=Status.COMPLETED,
-            completed_at__gte=start,
-            completed_at__lt=end,
-        )
-        .annotate(day=TruncDate("completed_at", tzinfo=PHNOM_PENH))
-        .values("day", "currency")
-        .annotate(total=Sum("amount_minor"))
-        .order_by()
-    )
     found: Received = {currency: {} for currency in Currency}
     for row in rows:
-        currency = Currency(row["currency"])
-        found[currency][row["day"]] = Money(int(row["total"]), currency)
-    return found
+        if row["moment"] == "opened":
+            by_day[row["day"]]["late" if row["late"] else row["status"]] += int(row["n"])
+        else:
+            currency = Currency(row["currency"])
+            zero = Money(0, currency)
+            found[currency][row["day"]] = found[currency].get(row["day"], zero) + Money(
+                int(row["total"]), currency
+            )
+    return Outcomes(dict(by_day)), found
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,18 +106,33 @@ class Waiting:
     count: int
     oldest_at: datetime | None
     stuck: int
+    by_day: Counter[date]
 
 
 def waiting(environment: str, *, at: datetime) -> Waiting:
     """Return how many payments wait, since when, and how many without a verdict."""
-    row = (
+    last_check = (
+        Attempt.objects.filter(payment=OuterRef("pk"))
+        .order_by()
+        .values("payment")
+        .annotate(last=Max("last_check_at"))
+        .values("last")
+    )
+    rows = (
         Payment.objects.filter(environment=environment, status=Status.PENDING)
-        .annotate(last_check=Max("attempts__last_check_at"))
-        .aggregate(
+        .annotate(day=TruncDate("created_at", tzinfo=PHNOM_PENH), last_check=Subquery(last_check))
+        .values("day")
+        .annotate(
             n=Count("pk"), oldest=Min("created_at"), stuck=Count("pk", filter=Q(last_check__lt=at - STUCK))
         )
+        .order_by("day")
     )
-    return Waiting(row["n"], row["oldest"], row["stuck"])
+    found = Waiting(0, None, 0, Counter())
+    for row in rows:
+        found.by_day[row["day"]] = row["n"]
+        oldest = found.oldest_at or row["oldest"]
+        found = Waiting(found.count + row["n"], oldest, found.stuck + row["stuck"], found.by_day)
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,21 +188,37 @@ class Calls:
 
 
 def calls(
-    environment: str, start: datetime, end: datetime, *, recent_from: datetime
+    environment: str, first: date, last: date, *, recent_from: datetime
 ) -> tuple[list[Calls], list[Calls]]:
-    """Return (the calls started in a span, those of them since recent_from), by operation, most first.
+    """Return (the calls of a range of days, those since recent_from), by operation, most first.
 
-    Exact, and small however many calls there were: the database groups them by their milliseconds.
+    Exact, and small however many calls there were: they are counted by their milliseconds.
     """
-    rows = (
-        Exchange.objects.filter(environment=environment, started_at__gte=start, started_at__lt=end)
+    names = ("operation", "stage", "outcome", "reason", "milliseconds")
+    tallied = (
+        CallTally.objects.filter(environment=environment, day__gte=first, day__lte=last)
+        .values(*names)
+        .annotate(n=Sum("calls"))
+        .order_by()
+    )
+    whole: list[dict[str, Any]] = [dict(row) for row in tallied]
+    for row in whole:
+        row["milliseconds"] = None if row["milliseconds"] < 0 else row["milliseconds"]
+    start, end = span_of(first, last)
+    under_way = Q(stage=Exchange.Stage.STARTED, started_at__gte=start, started_at__lt=end)
+    live = (
+        Exchange.objects.filter(Q(started_at__gte=recent_from) | under_way, environment=environment)
         .annotate(recent=Case(When(started_at__gte=recent_from, then=Value(True)), default=Value(False)))
-        .values("recent", "operation", "stage", "outcome", "reason", "milliseconds")
+        .annotate(within=Case(When(under_way, then=Value(True)), default=Value(False)))
+        .values("recent", "within", *names)
         .annotate(n=Count("pk"))
         .order_by()
     )
-    found: list[dict[str, Any]] = [dict(row) for row in rows]
-    return _grouped(found), _grouped([row for row in found if row["recent"]])
+    rows: list[dict[str, Any]] = [dict(row) for row in live]
+    return (
+        _grouped([*whole, *(row for row in rows if row["within"])]),
+        _grouped([row for row in rows if row["recent"]]),
+    )
 
 
 CLOSED_TO_MANY = "check_transaction_by_md5_list"
@@ -242,12 +266,14 @@ def review_desk(environment: str, first: date, last: date) -> Desk:
     received on the day a person decided so.
     """
     start, end = span_of(first, last)
-    given = Q(decided_at__gte=start, decided_at__lt=end, transfer__fate="extra")
+    given = Q(decision=ReviewItem.Decision.CREDITED, decided_at__gte=start, decided_at__lt=end)
     rows = ReviewItem.objects.filter(Q(decision="") | given, payment__environment=environment).values_list(
-        "decision", "reasons", "decided_at", "transfer__currency", "transfer__amount_minor"
+        "decision", "reasons", "decided_at", "transfer__fate", "transfer__currency", "transfer__amount_minor"
     )
     found = Desk(Counter(), {currency: {} for currency in Currency})
-    for decision, reasons, decided_at, code, minor in rows:
+    for decision, reasons, decided_at, fate, code, minor in rows:
+        if decision and fate != "extra":
+            continue  # it completed its payment, and counts there
         if decision and decided_at is not None:
             currency, day = Currency(code), day_of(decided_at)
             by_day = found.given[currency]

@@ -25,14 +25,17 @@ from vinflow.payments.states import Status
 
 __all__ = [
     "COUNT_MAX",
+    "PAYERS_MAX",
     "PRESETS",
     "SIZES",
     "SORTS",
     "STATES",
+    "Named",
     "Wanted",
     "count_of",
     "environment",
     "found",
+    "named",
     "page_of",
     "state_of",
     "wanted_of",
@@ -66,6 +69,8 @@ INDEXED = ("-created", "created", "status")
 HEX = re.compile(r"[0-9a-fA-F]+")
 REFERENCE = re.compile(r"[0-9A-Za-z]{3,25}")
 TEXT_MAX = 200
+TRIGRAM = 3  # letters; the index of names knows parts of this length
+PAYERS_MAX = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,11 +204,17 @@ def environment() -> str:
         return ""
 
 
-def found(wanted: Wanted, *, at: datetime) -> QuerySet[Payment]:
-    """Return the payments of a list, unsorted: one query whatever is combined."""
+def found(wanted: Wanted, *, at: datetime, names: Named | None = None) -> QuerySet[Payment]:
+    """Return the payments of a list, unsorted: one query whatever is combined.
+
+    names: what named() found for its text, where the caller has looked already.
+    """
     rows = Payment.objects.filter(environment=environment())
     if wanted.text:
-        rows = rows.filter(_named(wanted.text))
+        hits = names or named(wanted.text)
+        # An empty half of an OR would make the database read every payment.
+        either = Q(pk__in=hits.payments) | Q(user__in=hits.payers) if hits.payers else Q(pk__in=hits.payments)
+        rows = rows.filter(either)
     if wanted.states:
         anyone = Q()
         for state in wanted.states:
@@ -291,31 +302,46 @@ def dressed(rows: QuerySet[Payment], *, at: datetime) -> QuerySet[Payment]:
     )
 
 
-def _named(text: str) -> Q:
-    """Return the condition of a search: a reference, an md5, a hash or its beginning, a bank's reference,
-    a payer's name or e-mail address.
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a text names: payments by their own names, payers by a part of theirs.
 
-    The names are looked up first, each by its own index, at most 10,001 of each: one condition that
-    joined them all would make the database read every payment.
+    too_many: more payers than PAYERS_MAX have it in their name; none of them was taken.
+    """
+
+    payments: frozenset[int]
+    payers: tuple[Any, ...]
+    too_many: bool
+
+
+def named(text: str) -> Named:
+    """Return what a search names: a reference, an md5, a hash or its beginning, a bank's reference, a payer.
+
+    Each kind is looked up by its own index. A payer's name or e-mail address may be given by any part of
+    three letters and more, by its beginning otherwise.
     """
     bare, most = text.strip(), COUNT_MAX + 1
     low = bare.lower()
-    names: list[QuerySet[Any]] = [
+    kinds: list[QuerySet[Any]] = [
         Transfer.objects.filter(external_ref=bare).values_list("payment", flat=True)
     ]
     if REFERENCE.fullmatch(bare):
         upper = bare.upper()
         begun = Payment.objects.filter(transaction_id__gte=upper, transaction_id__lt=upper + "~")
-        names.append(begun.values_list("pk", flat=True))
+        kinds.append(begun.values_list("pk", flat=True))
     if HEX.fullmatch(bare) and len(low) == 32:
-        names.append(Attempt.objects.filter(md5=low).values_list("payment", flat=True))
+        kinds.append(Attempt.objects.filter(md5=low).values_list("payment", flat=True))
     elif HEX.fullmatch(bare) and 8 <= len(low) <= 64:
         hashes = Transfer.objects.filter(hash__gte=low, hash__lt=low + "~")
-        names.append(hashes.values_list("payment", flat=True))
-    ids = {pk for name in names for pk in name[:most]}
-    users = get_user_model()._default_manager.filter(Q(username__icontains=bare) | Q(email__icontains=bare))
-    payers = list(users.values_list("pk", flat=True)[:most])
-    return Q(pk__in=ids) | Q(user__in=payers) if payers else Q(pk__in=ids)
+        kinds.append(hashes.values_list("payment", flat=True))
+    ids = frozenset(pk for kind in kinds for pk in kind[:most])
+    how = "icontains" if len(bare) >= TRIGRAM else "istartswith"
+    users = get_user_model()._default_manager.filter(
+        Q(**{f"username__{how}": bare}) | Q(**{f"email__{how}": bare})
+    )
+    payers = tuple(users.values_list("pk", flat=True)[: PAYERS_MAX + 1])
+    too_many = len(payers) > PAYERS_MAX
+    return Named(ids, () if too_many else payers, too_many)
 
 
 def count_of(rows: QuerySet[Payment]) -> int:

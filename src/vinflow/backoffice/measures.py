@@ -1,4 +1,4 @@
-"""The site's counters for Prometheus, counted from the rows at the moment they are asked for.
+"""The site's counters for Prometheus, read from the rows and their tallies at the moment they are asked for.
 
 No counter lives in memory: any number of processes tell the same, and a restart loses nothing. Amounts
 are whole minor units (cents, riel) with the currency as a label; the two are never one number.
@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from vinflow.backoffice import figures, listing, quota, secrets_shown
+from vinflow.backoffice.models import CallTally, PaymentTally
 from vinflow.payments.models import Exchange, Payment, Transfer
 from vinflow.payments.states import Status
 
@@ -51,22 +52,26 @@ def _payments(environment: str) -> Iterable[Metric]:
     sums: Counter[str] = Counter()
     lates: Counter[str] = Counter()
     rows = (
-        Payment.objects.filter(environment=environment)
-        .values("status", "currency", "completed_late")
-        .annotate(n=Count("pk"), total=Sum("amount_minor"))
+        PaymentTally.objects.filter(environment=environment, moment="opened")
+        .values("status", "currency", "late")
+        .annotate(n=Sum("payments"), total=Sum("minor"))
         .order_by()
     )
     by_state: Counter[tuple[str, str]] = Counter()
     for row in rows:
-        by_state[row["status"], row["currency"]] += row["n"]
+        by_state[row["status"], row["currency"]] += int(row["n"])
         if row["status"] == Status.COMPLETED:
             sums[row["currency"]] += int(row["total"])
-            lates[row["currency"]] += row["n"] if row["completed_late"] else 0
+            lates[row["currency"]] += int(row["n"]) if row["late"] else 0
+    pending = Payment.objects.filter(environment=environment, status=Status.PENDING).values("currency")
+    for waits in pending.annotate(n=Count("pk")).order_by():
+        by_state["pending", waits["currency"]] = waits["n"]
     given = Transfer.objects.filter(environment=environment, fate="extra").values("currency")
     for extra in given.annotate(total=Sum("amount_minor")).order_by():
         sums[extra["currency"]] += int(extra["total"] or 0)
     for (status, currency), n in sorted(by_state.items()):
-        count.add_metric([status, currency], n)
+        if n:
+            count.add_metric([status, currency], n)
     for currency in sorted(sums):
         money.add_metric([currency], sums[currency])
         late.add_metric([currency], lates[currency])
@@ -78,19 +83,21 @@ def _calls(environment: str) -> Iterable[Metric]:
         "vinflow_gateway_calls", "Calls to the gateway", labels=["operation", "outcome", "reason"]
     )
     spans = HistogramMetricFamily("vinflow_gateway_seconds", "How long calls took", labels=["operation"])
-    rows = (
-        Exchange.objects.filter(environment=environment)
-        .values("operation", "stage", "outcome", "reason", "milliseconds")
-        .annotate(n=Count("pk"))
-        .order_by()
-    )
+    names = ("operation", "stage", "outcome", "reason", "milliseconds")
+    tallied = CallTally.objects.filter(environment=environment).values(*names).annotate(n=Sum("calls"))
+    # A call is in the tally once it was answered; one under way is not.
+    under_way = Exchange.objects.filter(environment=environment, stage=Exchange.Stage.STARTED)
+    rows = [*tallied.order_by(), *under_way.values(*names).annotate(n=Count("pk")).order_by()]
     counts: Counter[tuple[str, str, str]] = Counter()
     took: dict[str, Counter[int]] = {}
     for row in rows:
         outcome = row["outcome"] or row["stage"]
-        counts[row["operation"], outcome, row["reason"]] += row["n"]
-        if row["milliseconds"] is not None:
-            took.setdefault(row["operation"], Counter())[row["milliseconds"]] += row["n"]
+        n = int(row["n"])
+        if not n:
+            continue
+        counts[row["operation"], outcome, row["reason"]] += n
+        if row["milliseconds"] is not None and row["milliseconds"] >= 0:
+            took.setdefault(row["operation"], Counter())[row["milliseconds"]] += n
     for labels, n in sorted(counts.items()):
         made.add_metric(list(labels), n)
     for operation, found in sorted(took.items()):

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from vinflow.backoffice.rights import RIGHTS
 from vinflow.payments.models import Payment
 
-__all__ = ["AlertState", "SafetyProposal", "StaffAct"]
+__all__ = ["AlertState", "CallTally", "PaymentTally", "SafetyProposal", "StaffAct"]
 
 
 class StaffAct(models.Model):
@@ -106,3 +106,69 @@ class AlertState(models.Model):
 
     def __str__(self) -> str:
         return self.key
+
+
+class PaymentTally(models.Model):
+    """Payments that have ended, counted by day: the day they were opened, and the day they were paid.
+
+    Kept by triggers and added up by tallies.py; the sum over rows of one key is the truth, not one row.
+    """
+
+    moment = models.CharField(max_length=6)
+    day = models.DateField()
+    environment = models.CharField(max_length=10)
+    currency = models.CharField(max_length=3)
+    status = models.CharField(max_length=10)
+    late = models.BooleanField()
+    payments = models.BigIntegerField()
+    minor = models.BigIntegerField()
+    merged = models.BooleanField()
+
+    class Meta:
+        db_table = "backoffice_paymenttally"
+        default_permissions: ClassVar = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="payment_tally_once",
+                fields=["moment", "day", "environment", "currency", "status", "late"],
+                condition=Q(merged=True),
+            )
+        ]
+        indexes: ClassVar = [
+            models.Index(name="payment_tally_new", fields=["day"], condition=Q(merged=False))
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.moment} {self.day} {self.status}: {self.payments}"
+
+
+class CallTally(models.Model):
+    """Calls that were answered, counted by the day they started and the milliseconds they took.
+
+    milliseconds: -1 where the call was lost. Kept like PaymentTally.
+    """
+
+    day = models.DateField()
+    environment = models.CharField(max_length=10)
+    operation = models.CharField(max_length=40)
+    stage = models.CharField(max_length=8)
+    outcome = models.CharField(max_length=20)
+    reason = models.CharField(max_length=20)
+    milliseconds = models.IntegerField()
+    calls = models.BigIntegerField()
+    merged = models.BooleanField()
+
+    class Meta:
+        db_table = "backoffice_calltally"
+        default_permissions: ClassVar = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="call_tally_once",
+                fields=["day", "environment", "operation", "stage", "outcome", "reason", "milliseconds"],
+                condition=Q(merged=True),
+            )
+        ]
+        indexes: ClassVar = [models.Index(name="call_tally_new", fields=["day"], condition=Q(merged=False))]
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.operation} {self.outcome}: {self.calls}"

@@ -1,6 +1,7 @@
 """What has to be done every few minutes beside watching: the law, the seal, old answers.
 
-Each of the three stands alone: one that fails is logged and the others are still done.
+Each job stands alone: one that fails is logged and the others are still done. Rooms above payments hang
+theirs in with `also`.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from vinflow.payments.models import Exchange, WorkerPulse
 from vinflow.wallet.errors import NotConfigured
 from vinflow.wallet.sealing import seal_blocks
 
-__all__ = ["EVERY", "tidy"]
+__all__ = ["EVERY", "also", "tidy"]
 
 log = logging.getLogger(__name__)
+
+Job = Callable[[datetime], object]
+_others: dict[str, Job] = {}
 
 NAME = "tidying"
 EVERY = timedelta(minutes=5)
@@ -32,12 +36,18 @@ def tidy(*, at: datetime) -> None:
     mine = made or WorkerPulse.objects.filter(pk=row.pk, beat_at__lte=at - EVERY).update(beat_at=at)
     if not mine:
         return
-    jobs: tuple[Callable[[datetime], object], ...] = (keep_the_law, seal, prune)
+    jobs: tuple[Job, ...] = (keep_the_law, seal, prune, *_others.values())
     for job in jobs:
         try:
             job(at)
         except Exception:
-            log.exception("%s failed; it is tried again in a few minutes", job.__name__)
+            name = getattr(job, "__qualname__", repr(job))
+            log.exception("%s failed; it is tried again in a few minutes", name)
+
+
+def also(name: str, job: Job) -> None:
+    """Have a job done with each tidying: rooms above this one hang theirs in. A name is taken once."""
+    _others[name] = job
 
 
 def keep_the_law(at: datetime) -> int:

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from vinflow.backoffice import attention, charts, figures, listing, meanings, quota, secrets_shown
 from vinflow.backoffice.charts import Chart, Series
-from vinflow.backoffice.days import PHNOM_PENH, span_of
+from vinflow.backoffice.days import PHNOM_PENH
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.words import say
 from vinflow.money import Currency, Money, format_money
@@ -58,11 +58,11 @@ def overview(request: HttpRequest) -> HttpResponse:
     before = first - timedelta(days=length)
     environment = listing.environment()
 
-    outcomes = figures.outcomes(environment, before, last)
-    received = figures.received(environment, before, last)
+    outcomes, received = figures.ended(environment, before, last)
     waiting = figures.waiting(environment, at=at)
+    outcomes = outcomes.with_pending(waiting.by_day)
     times = figures.times(environment, first, last)
-    calls, recent = figures.calls(environment, *span_of(first, last), recent_from=at - RECENT)
+    calls, recent = figures.calls(environment, first, last, recent_from=at - RECENT)
     odd = figures.review_desk(environment, before, last)
     received = figures.together(received, odd.given)
     left = quota.today(at=at)

@@ -48,7 +48,8 @@ def transactions(request: HttpRequest) -> HttpResponse:
     """Show a page of payments; everything that chooses it stands in the address."""
     at = clock.now()
     wanted = listing.wanted_of(request.GET, at=at)
-    rows = listing.found(wanted, at=at)
+    names = listing.named(wanted.text) if wanted.text else None
+    rows = listing.found(wanted, at=at, names=names)
     total = listing.count_of(rows)
     exact = total <= listing.COUNT_MAX
     sort = wanted.sort if exact or wanted.sort in listing.INDEXED else "-created"
@@ -95,6 +96,7 @@ def transactions(request: HttpRequest) -> HttpResponse:
         "may_export": may(request.user, "export_transactions"),
         "export": wanted.query(),
         "sort_left_out": sort != wanted.sort,
+        "payers_max": listing.PAYERS_MAX if names is not None and names.too_many else 0,
     }
     return render(request, "backoffice/transactions.html", context)
 
