@@ -1,0 +1,1 @@
+"""Ways in from elsewhere: other packages' interfaces, answered by ours. No Django."""
