@@ -10,6 +10,7 @@ the count; a reserved call is never given back. Who may spend what:
     staff   anything is free
     auto    more than the whole reserve is free, and this payer has had no more than a fair part
     tail    as auto, and a tenth of the day is spare besides
+    night   as tail: reconciliation, which may take as many nights as it needs
 
 `free` is what is neither used nor set aside. Payers who never paid share a part of the day among
 them, so that nobody can drain it with QRs they never pay. Until the hour of reset is learnt, two
@@ -70,6 +71,7 @@ class Pool(StrEnum):
     CLAIM = "claim"
     STAFF = "staff"
     TAIL = "tail"
+    NIGHT = "night"
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +242,7 @@ def _may_spend(row: CallBudget, pool: Pool, *, own_aside: bool, newcomer: bool) 
         Pool.CLAIM: staff,
         Pool.AUTO: whole,
         Pool.TAIL: whole + math.ceil(row.allowed * 0.10),
+        Pool.NIGHT: whole + math.ceil(row.allowed * 0.10),
     }[pool]
     if free <= least:
         return False

@@ -8,7 +8,7 @@ chooses; `auto` tells by the merchant id.
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from vinflow.bakong import Outcome, Reason
 from vinflow.money import Money
 from vinflow.payments import conf
 
-__all__ = ["UNAVAILABLE", "Gateway", "MadeQr", "Order", "close_all", "current", "words_for"]
+__all__ = ["SHUT", "UNAVAILABLE", "Gateway", "MadeQr", "Order", "close_all", "current", "words_for"]
 
 
 UNAVAILABLE = "KHQR API is not available"
@@ -27,6 +27,23 @@ WORDS: dict[str, str] = {
     Reason.TIMEOUT: "KHQR API request timed out",
     Reason.NETWORK: "KHQR API request timed out",
 }
+
+
+# After one of these the next question would be answered just so, or cost what is not there.
+SHUT = frozenset(
+    {
+        Reason.NETWORK,
+        Reason.TIMEOUT,
+        Reason.AUTH,
+        Reason.QUOTA,
+        Reason.THROTTLED,
+        Reason.BLOCKED,
+        Reason.UPSTREAM,
+        Reason.CONFIG,
+        Reason.REDIRECT,
+        Reason.BUDGET,
+    }
+)
 
 
 def words_for(reason: str) -> str:
@@ -86,6 +103,13 @@ class Gateway(Protocol):
     def find(self, name: str, money: Money) -> Outcome | None:
         """Return what is known of a transfer by its hash, short hash or bank reference; None: no such
         call in this dialect."""
+        ...
+
+    def check_booked(self, handles: Mapping[str, str]) -> dict[str, Outcome]:
+        """Return one outcome for each transfer that was booked, by its hash; few calls for many.
+
+        handles: by hash, the handle of the QR it came by, for a dialect that knows no other name.
+        """
         ...
 
     def batch_open(self, at: datetime) -> bool:

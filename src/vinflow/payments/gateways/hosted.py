@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 
@@ -11,7 +11,7 @@ from vinflow.bakong import CannotTell, HostedClient, Outcome, Reason
 from vinflow.money import Money
 from vinflow.payments import budgeting, clock, conf
 from vinflow.payments.errors import GatewayUnavailable, NotConfigured
-from vinflow.payments.gateways import UNAVAILABLE, MadeQr, Order, words_for
+from vinflow.payments.gateways import SHUT, UNAVAILABLE, MadeQr, Order, words_for
 from vinflow.payments.gateways.recording import CredentialStore, budget, record
 
 __all__ = ["HostedGateway"]
@@ -73,6 +73,20 @@ class HostedGateway:
     def check(self, handles: Sequence[str]) -> dict[str, Outcome]:
         """Return one outcome for each hash, one call each."""
         return {handle: self.client.check(handle) for handle in handles}
+
+    def check_booked(self, handles: Mapping[str, str]) -> dict[str, Outcome]:
+        """Return one outcome for each transfer, asked for by the hash of its QR; one call each.
+
+        After an answer that shuts the door the others are not asked.
+        """
+        outcomes: dict[str, Outcome] = {}
+        shut: CannotTell | None = None
+        for transfer_hash, handle in handles.items():
+            outcome = shut or self.client.check(handle)
+            if isinstance(outcome, CannotTell) and outcome.reason in SHUT:
+                shut = outcome
+            outcomes[transfer_hash] = outcome
+        return outcomes
 
     def deeplink(self, qr_string: str, *, back_to: str) -> str:
         """Return "": the link came with the QR."""

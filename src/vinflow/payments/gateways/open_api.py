@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 from vinflow import khqr
-from vinflow.bakong import CannotTell, Client, Outcome, SourceInfo
+from vinflow.bakong import CannotTell, Client, Outcome, Reason, SourceInfo
 from vinflow.money import Money
 from vinflow.payments import budgeting, clock, conf
 from vinflow.payments.errors import NotConfigured
-from vinflow.payments.gateways import MadeQr, Order
+from vinflow.payments.gateways import SHUT, MadeQr, Order
 from vinflow.payments.gateways.recording import ClosedLists, CredentialStore, budget, record
 
 __all__ = ["OpenApiGateway"]
 
 LIST_CLOSED_FOR = timedelta(days=7)  # then the list is tried again
+HASH_LIST_CLOSED_FOR_S = 86_400.0
+# What a closed list answers with; BLOCKED may also mean that this machine is refused: a single call tells.
+LIST_CLOSED = frozenset({Reason.BLOCKED, Reason.CONFIG, Reason.BAD_REQUEST})
 
 
 class OpenApiGateway:
@@ -29,6 +33,7 @@ class OpenApiGateway:
     def __init__(self) -> None:
         self.token_id = budgeting.token_id(conf.api_key())
         self.tokens, self.closed_lists = CredentialStore(), ClosedLists()
+        self._hash_list_closed_at: float | None = None
         self.client = Client(
             base_url=conf.api_url(),
             email=conf.api_email(),
@@ -83,6 +88,30 @@ class OpenApiGateway:
         if len(handles) == 1:
             return {handles[0]: self.client.check_md5(handles[0])}
         return dict(self.client.check_md5_many(list(handles)))
+
+    def check_booked(self, handles: Mapping[str, str]) -> dict[str, Outcome]:
+        """Return one outcome for each transfer hash, by one list call; one call each where that is closed.
+
+        A list that turns out closed is not tried again for a day.
+        """
+        hashes = list(handles)
+        now = time.monotonic()
+        tried = self._hash_list_closed_at is None or now - self._hash_list_closed_at > HASH_LIST_CLOSED_FOR_S
+        if len(hashes) > 1 and tried:
+            outcomes = self.client.check_hash_many(hashes)
+            first = outcomes[hashes[0]]
+            if not (isinstance(first, CannotTell) and first.reason in LIST_CLOSED):
+                return outcomes
+        outcomes = {}
+        shut: CannotTell | None = None
+        for number, transfer_hash in enumerate(hashes):
+            outcome = shut or self.client.check_hash(transfer_hash)
+            if isinstance(outcome, CannotTell) and outcome.reason in SHUT:
+                shut = outcome
+            elif number == 0 and len(hashes) > 1:
+                self._hash_list_closed_at = now  # the door is open to us, and the list alone is not
+            outcomes[transfer_hash] = outcome
+        return outcomes
 
     def deeplink(self, qr_string: str, *, back_to: str) -> str:
         """Return Bakong's link for a QR, "" when there is none; https, or loopback in the sandbox."""
