@@ -189,6 +189,14 @@ def exchange_kept() -> timedelta:
     return timedelta(days=_whole("KHQR_EXCHANGE_KEPT_DAYS", 90, 1, 3650))
 
 
+def reconcile_back() -> timedelta:
+    """How far a reconciliation looks before the last one's end: VINFLOW_RECONCILE_DAYS days, 7 if unset.
+
+    A transfer is so asked about on some nights after it came, since a bank may take it back later.
+    """
+    return timedelta(days=_whole("VINFLOW_RECONCILE_DAYS", 7, 1, 366))
+
+
 def daily_calls() -> int | None:
     """Calls the token may make in a quota day: KHQR_DAILY_CALLS, 100 if unset, None for `none`."""
     value = _text("KHQR_DAILY_CALLS", "100")

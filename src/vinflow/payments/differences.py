@@ -118,9 +118,7 @@ def unbooked(md5: str, said: Outcome, known_hashes: Collection[str]) -> tuple[Fi
             return ()
 
 
-def closing(
-    receiver: str, day: str, ledger: Money, bank: Money, other: Money
-) -> tuple[Finding, ...]:
+def closing(receiver: str, day: str, ledger: Money, bank: Money, other: Money) -> tuple[Finding, ...]:
     """Return the difference between a ledger account and the bank's closing balance of a day.
 
     other: what of the bank's balance did not come by this site, as staff said when they entered it.

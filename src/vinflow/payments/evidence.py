@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-__all__ = ["clean", "plain"]
+__all__ = ["clean", "plain", "spreadsheet_safe"]
 
 
 def clean(text: str) -> str:
@@ -25,3 +25,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     return str(value) if isinstance(value, Decimal) else value
+
+
+def spreadsheet_safe(cell: str) -> str:
+    """Return a cell that no spreadsheet runs as a formula."""
+    return "'" + cell if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n")) else cell

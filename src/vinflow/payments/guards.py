@@ -148,6 +148,58 @@ GUARDS: tuple[Guard, ...] = (
         "1=1",
         "the trail of settings never changes",
     ),
+    _kept("payments_difference", "a difference that was seen is never deleted"),
+    _frozen(
+        "payments_difference",
+        "what was seen never changes; it is explained, once",
+        "name",
+        "environment",
+        "kind",
+        "subject",
+        "expected",
+        "seen",
+        "found_at",
+    ),
+    Guard(
+        "payments_difference_final",
+        "payments_difference",
+        "UPDATE",
+        "OLD.explained_at IS NOT NULL AND (NEW.explained_at IS DISTINCT FROM OLD.explained_at"
+        " OR NEW.why <> OLD.why OR NEW.explained_by_id IS DISTINCT FROM OLD.explained_by_id)",
+        "an explanation stays as it was given",
+    ),
+    _kept("payments_closingbalance", "a closing balance is never deleted: enter it again to correct it"),
+    Guard(
+        "payments_closingbalance_fixed",
+        "payments_closingbalance",
+        "UPDATE",
+        "1=1",
+        "a closing balance never changes: enter it again to correct it",
+    ),
+    _kept("payments_statementline", "a line of a statement is never deleted"),
+    _frozen(
+        "payments_statementline",
+        "what a line of a statement says never changes",
+        "statement_id",
+        "environment",
+        "receiver",
+        "key",
+        "occurrence",
+        "at",
+        "currency",
+        "amount_minor",
+        "reference",
+        "hash",
+    ),
+    Guard(
+        "payments_statementline_booked",
+        "payments_statementline",
+        "UPDATE",
+        "(OLD.booked_at IS NOT NULL AND NEW.booked_at IS DISTINCT FROM OLD.booked_at)"
+        " OR (OLD.fate IN ('matched', 'linked', 'written_off', 'out') AND NEW.fate <> OLD.fate)"
+        " OR (OLD.transfer_id IS NOT NULL AND NEW.transfer_id IS DISTINCT FROM OLD.transfer_id)",
+        "a line that was booked or decided stays so",
+    ),
 )
 
 # INSERT OR REPLACE deletes the old row without firing delete triggers (tried on SQLite 3.40), so an
@@ -161,6 +213,12 @@ REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
     ("payments_transfer", (("id",), ("hash",))),
     ("payments_reviewitem", (("id",), ("subject",), ("transfer_id",), ("returned_hash",))),
     ("payments_settingschange", (("id",),)),
+    ("payments_difference", (("id",), ("environment", "name"))),
+    ("payments_closingbalance", (("id",),)),
+    (
+        "payments_statementline",
+        (("id",), ("environment", "key", "occurrence"), ("transfer_id",), ("item_id",)),
+    ),
 )
 
 

@@ -1,4 +1,4 @@
-"""Differences that need no call: what our own rows, and the bank's closing balances, say against the ledger."""
+"""Differences that need no call: our own rows, and the bank's closing balances, against the ledger."""
 
 from __future__ import annotations
 

@@ -308,7 +308,7 @@ def _move(
         if not ours:
             return False
         record(run, findings, at=at)
-        Unanswered.objects.bulk_create(rows, ignore_conflicts=True)
+        Unanswered.objects.bulk_create(rows)
         left = Unanswered.objects.filter(run=run)
         left.filter(transfer__in=transfer_again).update(tries=F("tries") + 1)
         left.filter(attempt__in=qr_again).update(tries=F("tries") + 1)
@@ -323,6 +323,8 @@ def record(run: Reconciliation, findings: Iterable[Finding], *, at: datetime) ->
     found = {one.name: one for one in findings}
     if not found:
         return 0
+    rows = Difference.objects.filter(environment=run.environment, name__in=list(found))
+    seen_before = set(rows.values_list("name", flat=True))
     Difference.objects.bulk_create(
         [
             Difference(
@@ -338,11 +340,10 @@ def record(run: Reconciliation, findings: Iterable[Finding], *, at: datetime) ->
                 found_at=at,
             )
             for one in found.values()
-        ],
-        ignore_conflicts=True,
+            if one.name not in seen_before
+        ]
     )
-    rows = Difference.objects.filter(environment=run.environment, name__in=list(found))
-    run.differences.add(*rows)
+    run.differences.add(*rows.all())
     return len(found)
 
 

@@ -11,28 +11,44 @@ from vinflow.payments.models.choices import Method, new_reference
 from vinflow.payments.models.clawbacks import ClawBack, Repayment
 from vinflow.payments.models.payments import Attempt, AttemptQuerySet, Payment
 from vinflow.payments.models.policy import PaymentSettings, SettingsChange
+from vinflow.payments.models.reconciling import (
+    BooksCheck,
+    ClosingBalance,
+    Difference,
+    Reconciliation,
+    Unanswered,
+)
 from vinflow.payments.models.refunds import Leg, Refund, Sending
+from vinflow.payments.models.statements import Statement, StatementFormat, StatementLine
 from vinflow.payments.models.transfers import Fate, ReviewItem, Transfer
 
 __all__ = [
     "Attempt",
     "AttemptQuerySet",
+    "BooksCheck",
     "CallBudget",
     "ClawBack",
+    "ClosingBalance",
     "Credential",
+    "Difference",
     "Exchange",
     "Fate",
     "Leg",
     "Method",
     "Payment",
     "PaymentSettings",
+    "Reconciliation",
     "Refund",
     "Repayment",
     "ReviewItem",
     "Sending",
     "SettingsChange",
+    "Statement",
+    "StatementFormat",
+    "StatementLine",
     "TokenState",
     "Transfer",
+    "Unanswered",
     "WorkerPulse",
     "new_reference",
 ]

@@ -93,7 +93,18 @@ class ColumnMap:
     encoding: str = ""
     delimiter: str = ""
 
-    COLUMNS = ("date", "time", "amount", "credit", "debit", "currency", "reference", "hash", "description", "balance")
+    COLUMNS = (
+        "date",
+        "time",
+        "amount",
+        "credit",
+        "debit",
+        "currency",
+        "reference",
+        "hash",
+        "description",
+        "balance",
+    )
 
     def check(self) -> Self:
         """Return the map itself. Raises StatementRefused where it cannot describe a statement."""
@@ -109,7 +120,13 @@ class ColumnMap:
             raise StatementRefused("columns", f"{self.unit[:10]!r} is neither USD nor KHR")
         if self.order not in ("", "dmy", "mdy") or self.mark not in (".", ","):
             raise StatementRefused("columns", "the order of dates is dmy or mdy, the decimal mark . or ,")
-        if self.encoding not in ("", "utf-8", "utf-16", "cp1252") or self.delimiter not in ("", ",", ";", "\t", "|"):
+        if self.encoding not in ("", "utf-8", "utf-16", "cp1252") or self.delimiter not in (
+            "",
+            ",",
+            ";",
+            "\t",
+            "|",
+        ):
             raise StatementRefused("columns", "this encoding or delimiter is not known")
         named = [heading(getattr(self, name)) for name in self.COLUMNS if getattr(self, name)]
         if len(set(named)) != len(named):

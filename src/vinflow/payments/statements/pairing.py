@@ -74,7 +74,9 @@ def pair(lines: Sequence[Line], known: Sequence[Known]) -> list[Pair]:
     for place, line in list(free_lines.items()):
         words = [line.reference.casefold(), *line.description.casefold().replace(",", " ").split()]
         for word in words:
-            match = next((i for i in by_name.get(word, ()) if i in free and free[i].money == line.money), None)
+            match = next(
+                (i for i in by_name.get(word, ()) if i in free and free[i].money == line.money), None
+            )
             if match is not None:
                 take(place, match, "reference")
                 break
@@ -96,7 +98,7 @@ def _by_amount(
     for shelf in shelves.values():
         shelf.sort()
     for place, line in sorted(free_lines.items(), key=lambda item: (item[1].at, item[0])):
-        shelf = shelves.get(line.money)
+        shelf = shelves.get(line.money, [])
         if not shelf:
             continue
         spot = bisect_left(shelf, (line.at, 0))

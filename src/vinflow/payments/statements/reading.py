@@ -64,7 +64,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """A file as rows of cells. headings: the first row that looks like them. rows: (line of the file, cells)."""
+    """A file as rows of cells. headings: the first row that looks like them. rows: number, cells."""
 
     headings: tuple[str, ...]
     rows: tuple[tuple[int, tuple[str, ...]], ...]
@@ -96,7 +96,7 @@ def table(content: bytes, columns: ColumnMap | None = None) -> Table:
 
 
 def decoded(content: bytes, encoding: str = "") -> str:
-    """Return the text of a file: UTF-8 with or without a mark, UTF-16, else cp1252. Raises StatementRefused."""
+    """Return the text of a file: UTF-8 with or without mark, UTF-16, cp1252. Raises StatementRefused."""
     if len(content) > BYTES_MAX:
         raise StatementRefused("too_large", f"larger than {BYTES_MAX // 1_000_000} MB")
     if not content.strip():
@@ -171,7 +171,9 @@ def read(content: bytes, columns: ColumnMap) -> list[Line]:
     columns.check()
     seen = table(content, columns)
     places = {heading(name): place for place, name in reversed(list(enumerate(seen.headings)))}
-    where = {name: places[heading(getattr(columns, name))] for name in ColumnMap.COLUMNS if getattr(columns, name)}
+    where = {
+        name: places[heading(getattr(columns, name))] for name in ColumnMap.COLUMNS if getattr(columns, name)
+    }
 
     def cell(row: tuple[str, ...], name: str) -> str:
         place = where.get(name)
