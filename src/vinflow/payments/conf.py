@@ -190,11 +190,11 @@ def exchange_kept() -> timedelta:
 
 
 def reconcile_back() -> timedelta:
-    """How far a reconciliation looks before the last one's end: VINFLOW_RECONCILE_DAYS days, 7 if unset.
+    """How far a reconciliation looks before the last one's end: KHQR_RECONCILE_DAYS days, 7 if unset.
 
     A transfer is so asked about on some nights after it came, since a bank may take it back later.
     """
-    return timedelta(days=_whole("VINFLOW_RECONCILE_DAYS", 7, 1, 366))
+    return timedelta(days=_whole("KHQR_RECONCILE_DAYS", 7, 1, 366))
 
 
 def daily_calls() -> int | None:
