@@ -20,7 +20,8 @@ from vinflow.payments.confirming import settle, store_found
 from vinflow.payments.expiring import expire_if_over, not_settled
 from vinflow.payments.learning import learn_paid, learn_unpaid
 from vinflow.payments.leasing import kind_of, plan_next, pressure, put_off
-from vinflow.payments.models import Attempt, Fate, Payment
+from vinflow.payments.matching import Reason
+from vinflow.payments.models import Attempt, Fate, Payment, Transfer
 from vinflow.payments.schedule import Look, Pressure
 from vinflow.payments.states import Status
 
@@ -173,7 +174,9 @@ def _take_negative(
     attempt.last_check_done = not not_settled(attempt)
     if was_done and started_at >= attempt.watch_until - timedelta(seconds=1):
         attempt.tail_done = True
-    paid = Payment.objects.filter(pk=attempt.payment_id, transfers__attempt=attempt).exists()
+    # Its own money is known already? A transfer that was claimed by its receipt is not this QR's answer.
+    known = Transfer.objects.filter(attempt=attempt).values_list("reasons", flat=True)
+    paid = any(Reason.CLAIMED_BY_HASH not in reasons for reasons in known)
     seen = seen or pressure(at=started_at, gateway=gateway)
     attempt.next_check_at = None if paid else plan_next(attempt, at=started_at, pressure=seen)
     Attempt.objects.filter(pk=attempt.pk).update(

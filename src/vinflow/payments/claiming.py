@@ -49,8 +49,8 @@ class ClaimReport:
     """What became of a claim.
 
     kind: credited, review (people look at it), none (Bakong knows no such transfer), known (it was
-    counted before), later (no call is free), slow (Bakong cannot tell), often (this payer has named
-    as many as a day allows), unreadable (no such name).
+    counted before), later (no call is free), slow (Bakong cannot tell, or is being asked just now),
+    often (this payer has named as many as a day allows), unreadable (no such name).
     """
 
     kind: Literal["credited", "review", "none", "known", "later", "slow", "often", "unreadable"]
@@ -76,6 +76,7 @@ def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
     gateway = gateways.current()
     was_paid = payment.status == Status.COMPLETED
     qrs = Attempt.objects.filter(payment=payment).asked_by(gateway.protocol, conf.environment())
+    busy = False
     for attempt in () if was_paid else qrs.order_by("-number")[:QRS_ASKED]:
         cool = timedelta(seconds=schedule.COOL_DOWN_S)
         if attempt.last_asked_at is not None and at - attempt.last_asked_at < cool:
@@ -83,6 +84,7 @@ def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
         Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=True).update(next_check_at=at)
         leased = leasing.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
         if not leased:
+            busy = True  # a question about this QR is under way: its answer comes first
             continue
         outcome = answering.ask(leased, pool=Pool.CLAIM, at=at, gateway=gateway)[attempt.pk]
         payment.refresh_from_db()
@@ -96,6 +98,9 @@ def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
             return ClaimReport("review")
         if isinstance(outcome, CannotTell):
             return ClaimReport("later" if outcome.reason in ("budget", "quota") else "slow")
+    if busy:
+        # What that answer brings is credited by itself; an item for people would only say the same twice.
+        return ClaimReport("slow")
     found = _look_up(name, payment, gateway)
     if isinstance(found, Found):
         with transaction.atomic(durable=True):

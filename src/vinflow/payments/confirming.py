@@ -165,18 +165,22 @@ def adopt_claim(item: ReviewItem, *, at: datetime) -> Transfer | None:
     facts = dict(item.evidence["facts"])
     for name in ("sent_at", "acknowledged_at"):
         facts[name] = datetime.fromisoformat(facts[name]) if facts[name] else None
-    return Transfer.objects.create(
-        hash=item.evidence["hash"],
-        attempt=item.attempt,
-        payment_id=item.attempt.payment_id,
-        environment=item.attempt.environment,
-        asked_at=datetime.fromisoformat(item.evidence["asked_at"]),
-        stored_at=at,
-        processed_at=at,
-        fate=Fate.IN_REVIEW,
-        reasons=item.reasons,
-        **facts,
-    )
+    try:
+        with transaction.atomic():
+            return Transfer.objects.create(
+                hash=item.evidence["hash"],
+                attempt=item.attempt,
+                payment_id=item.attempt.payment_id,
+                environment=item.attempt.environment,
+                asked_at=datetime.fromisoformat(item.evidence["asked_at"]),
+                stored_at=at,
+                processed_at=at,
+                fate=Fate.IN_REVIEW,
+                reasons=item.reasons,
+                **facts,
+            )
+    except IntegrityError:  # it was found for its own QR between our look and our insert
+        return None
 
 
 def _evidence(found: Found) -> dict[str, Any]:

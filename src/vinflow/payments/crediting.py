@@ -13,6 +13,7 @@ from django.db import transaction
 from vinflow.money import Money
 from vinflow.payments import announcing, conf
 from vinflow.payments.errors import AlreadyCompleted
+from vinflow.payments.matching import Reason
 from vinflow.payments.models import Attempt, Fate, Payment, Transfer
 from vinflow.payments.states import Event, Status
 from vinflow.wallet.entries import (
@@ -85,7 +86,10 @@ def credit_locked(
     payment.advance(Event.MONEY_MATCHED, at=at, late=late)
     source = debit_from or bakong_ref(attempt.receiver, payment.environment)
     give(payment, transfer, payment.money, debit_from=source, at=at)
-    Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
+    if Reason.CLAIMED_BY_HASH not in transfer.reasons:
+        # This QR has given its answer. A transfer known by its receipt alone says nothing about the QR it
+        # was claimed for: that one's own money may still come, and stays watched for.
+        Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
     announcing.completed(payment, transfer)
     return payment
 
