@@ -10,6 +10,7 @@
 #   make fuzz     a million inputs for the codec, guided by coverage             ARGS="--inputs 10000"
 #   make docs     the documentation as pages, in site/          make screenshots  its pictures
 #   make build    the wheel and the source archive, in dist/
+#   make wheel-test   both installed into empty environments on every Python from 3.11 that is here  ARGS="3.12"
 #   make lock     pin requirements/*.txt again after pyproject.toml changed
 #
 # Every change comes with a test that was red without it; `make test` is what the server runs too.
@@ -20,7 +21,7 @@ BIN := .venv/bin
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup runtime test check demo docs screenshots build bench prove fuzz lock clean
+.PHONY: setup runtime test check demo docs screenshots build wheel-test bench prove fuzz lock clean
 
 setup:
 	@$(PYTHON) scripts/setup.py dev
@@ -44,6 +45,10 @@ demo: runtime
 
 build: setup
 	$(BIN)/uv build --quiet --no-build-isolation --out-dir dist
+
+# Takes packages from the registry: an empty environment has none.
+wheel-test: setup
+	@$(BIN)/python scripts/wheel_test.py $(ARGS)
 
 docs: setup
 	$(BIN)/python scripts/reference.py
