@@ -65,15 +65,16 @@ def review_decided(item: ReviewItem) -> None:
     _later(review_item_decided, reference, item=item)
 
 
+def _tell(signal: Signal, **what: Any) -> None:
+    for receiver, result in signal.send_robust(sender=None, **what):
+        if isinstance(result, Exception):
+            log.error("a listener failed: %r", receiver, exc_info=result)
+
+
 def _later(signal: Signal, reference: str, **what: Any) -> None:
     if connection.vendor == "postgresql" and reference:
         # Inside the transaction: PostgreSQL itself delivers it at commit, or never.
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, reference])
 
-    def tell() -> None:
-        for receiver, result in signal.send_robust(sender=None, **what):
-            if isinstance(result, Exception):
-                log.error("a listener failed: %r", receiver, exc_info=result)
-
-    transaction.on_commit(tell)
+    transaction.on_commit(lambda: _tell(signal, **what))

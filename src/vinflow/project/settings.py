@@ -85,6 +85,10 @@ VINFLOW_KHQR_ARTWORK = _text("VINFLOW_KHQR_ARTWORK")
 VINFLOW_BRAND_CSS = _text("VINFLOW_BRAND_CSS")
 VINFLOW_THEME = _choice("VINFLOW_THEME", "auto", ("auto", "light", "dark"))
 VINFLOW_MAINTENANCE = _switch("VINFLOW_MAINTENANCE", False)
+# Receipts by e-mail, to payers who have an address; on as soon as there is a mail server to send them by.
+VINFLOW_RECEIPT_MAIL = _switch(
+    "VINFLOW_RECEIPT_MAIL", not (_text("EMAIL_URL") or "consolemail:").startswith("consolemail")
+)
 # Who looks for transfers: a thread inside each web process, or `vinflow watch` beside them.
 VINFLOW_WATCHER = _choice("VINFLOW_WATCHER", "inline", ("inline", "none"))
 # Opens /metrics to a scraper that sends it as a Bearer token; empty: signed-in staff alone.

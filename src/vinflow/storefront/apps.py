@@ -11,7 +11,10 @@ class StorefrontConfig(AppConfig):
     name = "vinflow.storefront"
     label = "storefront"
     verbose_name = "Payer's pages"
+    default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the start-up checks."""
-        from vinflow.storefront import checks  # noqa: F401  (registering is the import's effect)
+        """Register the start-up checks, listen for receipts to mail and for who signs in."""
+        from vinflow.storefront import checks, languages, mailing  # noqa: F401  (registering is the import's effect)
+
+        mailing.listen()

@@ -6,6 +6,7 @@ VINFLOW_THEME             auto (the device decides), light or dark
 VINFLOW_BRAND_CSS         address of a style sheet that sets --kw- tokens, loaded last
 VINFLOW_SUPPORT_CONTACT   an address (https, mailto, tel), an e-mail address or a telephone number
 VINFLOW_MAINTENANCE       true shows the maintenance page everywhere
+VINFLOW_RECEIPT_MAIL      true mails the receipt to payers who have an address; false if unset
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ __all__ = [
     "in_maintenance",
     "is_play_money",
     "logo",
+    "mails_receipts",
     "site_name",
     "support",
     "theme",
@@ -72,6 +74,11 @@ def theme() -> str:
 def in_maintenance() -> bool:
     """Whether every page says that the site is being looked after."""
     return bool(getattr(settings, "VINFLOW_MAINTENANCE", False))
+
+
+def mails_receipts() -> bool:
+    """Whether the receipt is mailed to payers who have an address."""
+    return bool(getattr(settings, "VINFLOW_RECEIPT_MAIL", False))
 
 
 def site_name() -> str:

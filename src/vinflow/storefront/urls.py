@@ -56,6 +56,7 @@ urlpatterns = [
     path("payment/<payment:reference>/qr.png", checkout.picture, name="picture"),
     path("payment/<payment:reference>/events", checkout.events_off, name="events"),
     path("payment/<payment:reference>/receipt/", receipt.receipt, name="receipt"),
+    path("payment/<payment:reference>/receipt.pdf", receipt.receipt_pdf, name="receipt_pdf"),
     path("payment/<payment:reference>/missing/", missing.missing, name="missing"),
     path("pay/<payment:reference>/<slug:signature>/", by_link.link, name="link"),
 ]
