@@ -47,6 +47,7 @@ os.environ.update(
     VINFLOW_LEDGER_KEY="only-the-tests-sign-with-this-key-0123456789",
     VINFLOW_HTTPS="off",
     VINFLOW_WATCHER="none",
+    VINFLOW_STAFF_TWO_FACTOR="off",  # the tests of it switch it on
     LOG_LEVEL="warning",
     KHQR_API_URL="http://127.0.0.1:9",  # nobody answers there: a test that forgets its stand-in is refused
     KHQR_MERCHANT_ID="vinflow_test@devb",

@@ -19,15 +19,21 @@ log = logging.getLogger(__name__)
 
 # name: (table, what follows ON table). Written for both databases.
 INDEXES = {
-    "staff_payment_late": ("payments_payment", "(created_at DESC) WHERE completed_late"),
-    "staff_payment_manual": ("payments_payment", "(created_at DESC) WHERE method = 'manual'"),
+    "staff_payment_late": (
+        "payments_payment",
+        "(environment, created_at DESC, id) WHERE completed_late AND status = 'completed'",
+    ),
+    "staff_payment_manual": (
+        "payments_payment",
+        "(environment, created_at DESC, id) WHERE method = 'manual'",
+    ),
     "staff_payment_amount": ("payments_payment", "(currency, amount_minor)"),
     "staff_payment_paid": ("payments_payment", "(completed_at DESC) WHERE completed_at IS NOT NULL"),
     "staff_transfer_extra": (
         "payments_transfer",
         "(environment, currency, amount_minor) WHERE fate = 'extra'",
     ),
-    "staff_review_decided": ("payments_reviewitem", "(decided_at) WHERE decision <> ''"),
+    "staff_review_decided": ("payments_reviewitem", "(decided_at, payment_id) WHERE decision > ''"),
 }
 
 

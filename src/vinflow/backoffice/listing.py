@@ -241,8 +241,12 @@ def found(wanted: Wanted, *, at: datetime, names: Named | None = None) -> QueryS
     if wanted.review:
         rows = rows.filter(Exists(_open_items()))
     if wanted.manual:
-        decided = ReviewItem.objects.exclude(decision="").filter(payment__isnull=False)
-        rows = rows.filter(pk__in=decided.values("payment"))
+        decided = ReviewItem.objects.filter(decision__gt="", payment__isnull=False).values_list(
+            "payment", flat=True
+        )
+        # As a list while it is one: the database, left to itself, may look at every payment in turn.
+        few = list(decided[: COUNT_MAX + 1])
+        rows = rows.filter(pk__in=few if len(few) <= COUNT_MAX else decided)
     return rows
 
 

@@ -88,6 +88,7 @@ def _fixed_settings(site_port: int, sandbox_port: int) -> dict[str, str]:
         "CSRF_TRUSTED_ORIGINS": "",
         "REDIS_URL": "",
         "VINFLOW_WATCHER": "inline",
+        "VINFLOW_STAFF_TWO_FACTOR": "off",  # its staff is there to be tried, by its printed password
         "VINFLOW_PUBLIC_URL": f"http://{LOOPBACK}:{site_port}",
         "KHQR_API_URL": f"http://{LOOPBACK}:{sandbox_port}",
         "KHQR_ENVIRONMENT": "sandbox",

@@ -66,6 +66,8 @@ if not SECRET_KEY:
             "or set DEBUG=on for a try"
         )
     SECRET_KEY = secrets.token_urlsafe(50)
+# Keys of before: they still open what they closed (sessions, kept second factors), and close nothing new.
+SECRET_KEY_FALLBACKS = _names("SECRET_KEY_FALLBACKS")
 
 ALLOWED_HOSTS = _names("ALLOWED_HOSTS") or ["127.0.0.1", "localhost", "[::1]"]
 CSRF_TRUSTED_ORIGINS = _names("CSRF_TRUSTED_ORIGINS")
@@ -93,6 +95,8 @@ VINFLOW_RECEIPT_MAIL = _switch(
 VINFLOW_WATCHER = _choice("VINFLOW_WATCHER", "inline", ("inline", "none"))
 # Opens /metrics to a scraper that sends it as a Bearer token; empty: signed-in staff alone.
 VINFLOW_METRICS_TOKEN = _text("VINFLOW_METRICS_TOKEN")
+# Whether staff must sign in with a second factor (an authenticator app); a try with DEBUG=on does without.
+VINFLOW_STAFF_TWO_FACTOR = _switch("VINFLOW_STAFF_TWO_FACTOR", not DEBUG)
 # Where `vinflow manage staff_alerts` sends what needs attention.
 VINFLOW_ALERT_EMAILS = _names("VINFLOW_ALERT_EMAILS")
 VINFLOW_ALERT_WEBHOOK = _text("VINFLOW_ALERT_WEBHOOK")
@@ -119,6 +123,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "allauth",
     "allauth.account",
+    "allauth.mfa",
     "csp",
 ]
 
@@ -138,6 +143,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "vinflow.backoffice.second_factor.SecondFactor",
 ]
 
 ROOT_URLCONF = "vinflow.project.urls"
@@ -252,6 +258,10 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"
 ACCOUNT_LOGOUT_REDIRECT_URL = "/accounts/login/"
 ACCOUNT_SESSION_REMEMBER = True
 ACCOUNT_USERNAME_MIN_LENGTH = 3
+MFA_ADAPTER = "vinflow.backoffice.second_factor.Adapter"
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ALLOW_UNVERIFIED_EMAIL = True  # staff made by hand have no letter to answer
+MFA_TOTP_TOLERANCE = 1  # a phone's clock may be half a minute off
 
 _mail: dict[str, Any] = environ.Env.email_url_config(_text("EMAIL_URL") or "consolemail://")
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
