@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from vinflow.cli.ports import free_port
@@ -34,40 +35,84 @@ def scratch_cluster(*, durable: bool = False) -> Iterator[str]:
     this process, however this process ends. Raises RuntimeError, with the server's own words, when it
     does not start, and FileNotFoundError when PostgreSQL is not installed.
     """
+    with stoppable_cluster(durable=durable) as cluster:
+        yield cluster.url
+
+
+@contextmanager
+def stoppable_cluster(*, durable: bool = True) -> Iterator[Cluster]:
+    """Yield a fresh server that can be stopped and started again; it is removed at the end.
+
+    durable: what was committed is there after a hard stop. Without it a hard stop may lose some of it.
+    Raises as scratch_cluster does.
+    """
     initdb = find_initdb()
     folder = Path(tempfile.mkdtemp(prefix="vinflow-postgres-"))
     account = _unprivileged_account()
     if account:
         os.chown(folder, account.pw_uid, account.pw_gid)
-    data, log = folder / "data", folder / "log"
-    server = None
+    cluster = Cluster(initdb=initdb, folder=folder, account=account, port=free_port(), durable=durable)
     try:
-        _run_initdb(initdb, data, account)
-        port = free_port()
-        options = [f"port={port}", "listen_addresses=127.0.0.1", f"unix_socket_directories={folder}"]
-        options += ["max_connections=200", "shared_buffers=128MB", *(() if durable else CARELESS)]
-        command = [str(initdb.with_name("postgres")), "-D", str(data)]
-        for option in options:
+        _run_initdb(initdb, folder / "data", account)
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass
+class Cluster:
+    """One server in a folder of its own, on one port for as long as the folder is there."""
+
+    initdb: Path
+    folder: Path
+    account: pwd.struct_passwd | None
+    port: int
+    durable: bool
+    _server: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The URL of its `postgres` database."""
+        return f"postgres://vinflow@127.0.0.1:{self.port}/postgres"
+
+    def program(self, name: str) -> str:
+        """Return the path of one of PostgreSQL's programs, of the server's own version."""
+        return str(self.initdb.with_name(name))
+
+    def start(self) -> None:
+        """Start it and return when it takes connections; after a hard stop it has recovered by then."""
+        data, log = self.folder / "data", self.folder / "log"
+        options = [f"port={self.port}", "listen_addresses=127.0.0.1"]
+        options += [f"unix_socket_directories={self.folder}", "max_connections=200", "shared_buffers=128MB"]
+        command = [self.program("postgres"), "-D", str(data)]
+        for option in [*options, *(() if self.durable else CARELESS)]:
             command += ["-c", option]
-        with log.open("wb") as out:
-            server = subprocess.Popen(
+        with log.open("ab") as out:
+            self._server = subprocess.Popen(
                 command,
                 stdout=out,
                 stderr=out,
-                cwd=folder,
-                preexec_fn=lambda: _become(account, die_with_parent=True),
+                cwd=self.folder,
+                preexec_fn=lambda: _become(self.account, die_with_parent=True),
             )
-        _wait_until_ready(server, initdb.with_name("pg_isready"), port, log)
-        yield f"postgres://vinflow@127.0.0.1:{port}/postgres"
-    finally:
-        if server is not None and server.poll() is None:
-            server.send_signal(signal.SIGINT)  # "fast": ends sessions, then stops
-            try:
-                server.wait(15)
-            except subprocess.TimeoutExpired:
-                server.kill()
-                server.wait()
-        shutil.rmtree(folder, ignore_errors=True)
+        _wait_until_ready(self._server, self.initdb.with_name("pg_isready"), self.port, log)
+
+    def stop(self, *, hard: bool = False) -> None:
+        """Stop it; nothing happens where it does not run. hard: as if the machine had lost its power.
+
+        Not quite: what the kernel holds is still written. The server itself writes nothing more.
+        """
+        server, self._server = self._server, None
+        if server is None or server.poll() is not None:
+            return
+        server.send_signal(signal.SIGQUIT if hard else signal.SIGINT)  # "immediate", else "fast"
+        try:
+            server.wait(15)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
 
 
 def find_initdb() -> Path:
