@@ -5,6 +5,8 @@ from __future__ import annotations
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+from vinflow.payments.apps import require_apps
+
 __all__ = ["BackofficeConfig"]
 
 
@@ -15,6 +17,11 @@ class BackofficeConfig(AppConfig):
     label = "backoffice"
     verbose_name = "Staff pages"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        """Go on only where the payments that staff look after, and the pages they link to, are installed."""
+        require_apps(self, "vinflow.payments", "vinflow.storefront", "vinflow.wallet")
+        super().import_models()
 
     def ready(self) -> None:
         """Put missing roles, tallies and indexes back after every migration; merge by and by."""

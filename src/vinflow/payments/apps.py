@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
-__all__ = ["PaymentsConfig"]
+__all__ = ["PaymentsConfig", "require_apps"]
+
+
+def require_apps(app: AppConfig, *names: str) -> None:
+    """Raise ImproperlyConfigured, with the line to add, unless the apps that this one needs are installed.
+
+    For AppConfig.import_models: after it Django itself would fail, with a word about a model's app_label.
+    """
+    missing = [name for name in names if not apps.is_installed(name)]
+    if missing:
+        raise ImproperlyConfigured(
+            f"{app.name} needs {' and '.join(missing)}: add INSTALLED_APPS += {missing!r} to your settings"
+        )
 
 
 class PaymentsConfig(AppConfig):
@@ -15,6 +28,11 @@ class PaymentsConfig(AppConfig):
     label = "payments"
     verbose_name = "KHQR payments"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        """Load the rows, once the ledger they are booked in is known to be there."""
+        require_apps(self, "vinflow.wallet", "django.contrib.auth", "django.contrib.contenttypes")
+        super().import_models()
 
     def ready(self) -> None:
         from vinflow.payments import (  # noqa: F401 - the checks register themselves

@@ -125,9 +125,20 @@ def protocol() -> Protocol:
             "KHQR_MERCHANT_ID", "is neither a Bakong account (name@bank) nor a merchant MD5 (32 hex digits)"
         )
     try:
-        return Protocol(said)
+        protocol = Protocol(said)
     except ValueError:
         raise NotConfigured("KHQR_PROTOCOL", f"must be auto, open-api or hosted, not {said!r}") from None
+    merchant = _text("KHQR_MERCHANT_ID")
+    if merchant and protocol is Protocol.OPEN_API and "@" not in merchant:
+        raise NotConfigured(
+            "KHQR_PROTOCOL",
+            "is open-api, which pays to a Bakong account, but KHQR_MERCHANT_ID has no @ in it",
+        )
+    if merchant and protocol is Protocol.HOSTED and not MERCHANT_MD5.fullmatch(merchant):
+        raise NotConfigured(
+            "KHQR_PROTOCOL", "is hosted, which knows merchants by 32 hex digits, but KHQR_MERCHANT_ID is none"
+        )
+    return protocol
 
 
 def merchant_name() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.urls import NoReverseMatch, reverse
 
 from vinflow.storefront import conf
 from vinflow.storefront.colours import contrast, tokens
@@ -37,8 +38,42 @@ def check_pages(app_configs: Sequence[AppConfig] | None = None, **rest: Any) -> 
         found.append(
             Error("vinflow.storefront must stand before allauth, to dress its pages", id="storefront.E002")
         )
-    found += _brand_problems()
+    found += [*_missing_steps(), *_brand_problems()]
     return found
+
+
+def _missing_steps() -> Iterator[CheckMessage]:
+    """Name what the pages need around them and do not find, with the line to add."""
+    engines: list[dict[str, Any]] = settings.TEMPLATES
+    processors = {
+        name for engine in engines for name in engine.get("OPTIONS", {}).get("context_processors", ())
+    }
+    own = "vinflow.storefront.context.storefront"
+    if own not in processors:
+        yield Error(
+            "the pages lack their context processor: they know neither the shop's name nor a balance",
+            hint=f'Add "{own}" to the context_processors of TEMPLATES.',
+            id="storefront.E004",
+        )
+    for view, line in (
+        ("storefront:add_funds", 'path("", include("vinflow.storefront.urls"))'),
+        ("account_login", 'path("accounts/", include("allauth.urls"))'),
+    ):
+        try:
+            reverse(view)
+        except NoReverseMatch:
+            yield Error(
+                f"no address leads to {view}, which the pages link to",
+                hint=f"Add {line} to urlpatterns.",
+                id="storefront.E005",
+            )
+    locale = "django.middleware.locale.LocaleMiddleware"
+    if locale not in settings.MIDDLEWARE:
+        yield Warning(
+            "without LocaleMiddleware nobody is shown the pages in Khmer",
+            hint=f'Add "{locale}" to MIDDLEWARE, after the sessions.',
+            id="storefront.W002",
+        )
 
 
 # Text colour, the ground it stands on, and what stands for either where the shop's sheet sets only one.

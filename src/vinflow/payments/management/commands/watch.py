@@ -10,6 +10,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import DEFAULT_DB_ALIAS
 
 from vinflow.payments import watching
 
@@ -27,7 +28,11 @@ class Command(BaseCommand):
         parser.add_argument("--poll", type=float, default=1.0, help="seconds between looks (default 1)")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Run until SIGINT or SIGTERM; the step under way is finished first."""
+        """Run until SIGINT or SIGTERM; the step under way is finished first.
+
+        Refuses to begin where a step of the installation is missing, the database's own among them.
+        """
+        self.check(databases=[DEFAULT_DB_ALIAS])
         if options["once"]:
             report = watching.step()
             self.stdout.write(f"asked {report.asked}, found {report.found}, processed {report.processed}")
