@@ -33,6 +33,7 @@ from vinflow.payments.matching import (
     reported_money,
 )
 from vinflow.payments.models import Attempt, Fate, Payment, PaymentSettings, ReviewItem, Transfer
+from vinflow.payments.statements.settling import hand_over
 from vinflow.payments.states import Status
 
 __all__ = ["adopt_claim", "file_claim", "process_inbox", "process_transfer", "settle", "store_found"]
@@ -296,6 +297,7 @@ def _process(transfer_id: int, *, at: datetime) -> Transfer:
     held = _held_back(payment, settings, late=verdict.late, at=at)
     if held is not None:
         return _to_review(attempt, transfer, [held], at=at)
+    hand_over(attempt, transfer, at=at)
     credit_locked(payment, attempt, transfer, late=verdict.late, at=at)
     return transfer
 
@@ -338,6 +340,7 @@ def _to_review(attempt: Attempt, transfer: Transfer, reasons: list[Reason], *, a
         transfer.to_account or None, {attempt.receiver, *conf.receivers()}
     )
     if money is not None and verified and Reason.SENT_BACK not in reasons:
+        hand_over(attempt, transfer, at=at)
         book_to_suspense(attempt, transfer, money, at=at)
     transfer.fate, transfer.processed_at = Fate.IN_REVIEW, at
     transfer.reasons = [reason.value for reason in reasons]

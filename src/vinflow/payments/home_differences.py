@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
-from django.db.models import Case, Exists, F, OuterRef, Sum, When
+from django.db.models import Case, Exists, F, OuterRef, Q, Sum, When
+from django.db.models.functions import Coalesce
 
 from vinflow.money import Currency, Money
+from vinflow.payments.booked_evidence import RECEIVED
+from vinflow.payments.business_days import day_begins
 from vinflow.payments.differences import STUCK_AFTER, Finding, Kind, closing
-from vinflow.payments.models import Attempt, ClosingBalance, Payment, Reconciliation, ReviewItem, Transfer
+from vinflow.payments.models import (
+    Attempt,
+    ClosingBalance,
+    Payment,
+    Reconciliation,
+    ReviewItem,
+    StatementLine,
+    Transfer,
+)
 from vinflow.payments.states import Status
-from vinflow.wallet.entries import bakong_ref
 from vinflow.wallet.models import JournalLine
-from vinflow.wallet.queries import account_balance
 
-__all__ = ["at_home", "suspense_sums"]
+__all__ = ["at_home", "at_the_bank", "suspense_sums"]
 
 PHNOM_PENH = timedelta(hours=7)
 CHUNK = 500
@@ -123,7 +132,38 @@ def _closings(run: Reconciliation) -> Iterator[Finding]:
     for row in rows.order_by("pk"):
         newest[row.receiver, row.currency, row.business_date] = row
     for row in newest.values():
-        ledger = account_balance(
-            bakong_ref(row.receiver, row.environment), Currency(row.currency), until=row.business_date
-        )
+        ledger = at_the_bank(row.receiver, row.environment, Currency(row.currency), until=row.business_date)
         yield from closing(row.receiver, row.business_date.isoformat(), ledger, row.balance, row.other)
+
+
+def at_the_bank(receiver: str, environment: str, currency: Currency, *, until: date) -> Money:
+    """Return what our books expect the bank to show for an account at the end of a business day.
+
+    What came counts from the moment the bank had it, not from the moment we booked it: a payment of 23:59
+    that was credited at 00:01 is in both balances. What went counts from its entry. Linear in the account.
+    """
+    end = day_begins(until + timedelta(days=1))
+    whose = {"environment": environment, "currency": currency.value}
+    received = Q(entry__source__startswith="transfer:", entry__purpose__in=RECEIVED)
+    others = (
+        JournalLine.objects.filter(
+            account__kind="bakong",
+            account__key=receiver,
+            account__environment=environment,
+            account__currency=currency.value,
+            entry__business_date__lte=until,
+        )
+        .exclude(received)
+        .exclude(entry__source__startswith="statement:")
+        .aggregate(total=Sum(Case(When(side="D", then=F("amount_minor")), default=-F("amount_minor"))))
+    )
+    transfers = (
+        Transfer.objects.filter(**whose, booked_receiver=receiver)
+        .annotate(came_at=Coalesce("sent_at", "stored_at"))
+        .filter(came_at__lt=end)
+        .aggregate(total=Sum("amount_minor"))
+    )
+    lines = StatementLine.objects.filter(
+        **whose, receiver=receiver, fate__in=["suspense", "written_off"], booked_at__isnull=False, at__lt=end
+    ).aggregate(total=Sum("amount_minor"))
+    return Money(sum(int(part["total"] or 0) for part in (others, transfers, lines)), currency)

@@ -26,6 +26,7 @@ from vinflow.money import Currency, Money
 from vinflow.payments import conf
 from vinflow.payments.errors import LawBroken
 from vinflow.payments.models import Payment, PaymentSettings, SettingsChange, Transfer
+from vinflow.payments.statements import law as statements
 from vinflow.payments.states import Status
 from vinflow.wallet.audit import one_moment
 from vinflow.wallet.models import JournalEntry, JournalLine
@@ -91,11 +92,22 @@ def _received(environment: str) -> list[Breach]:
             )
         waiting = booked.filter(fate="in_review").aggregate(total=Sum("amount_minor"))["total"] or 0
         suspense = -sums["suspense", currency]
-        if suspense != waiting:
+        by_lines = statements.in_suspense(environment, currency)
+        if suspense != waiting + by_lines:
             breaches.append(
                 Breach(
                     "suspense",
-                    f"suspense has {Money(suspense, currency)}, in review are {Money(waiting, currency)}",
+                    f"suspense has {Money(suspense, currency)}, in review are"
+                    f" {Money(waiting + by_lines, currency)}",
+                )
+            )
+        said = statements.received_by_lines(environment, currency)
+        booked_so = statements.booked_by_lines(environment, currency)
+        if said != booked_so:
+            breaches.append(
+                Breach(
+                    "statements",
+                    f"statements say {Money(said, currency)}, the books {Money(booked_so, currency)}",
                 )
             )
     return breaches

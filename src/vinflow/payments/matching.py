@@ -47,6 +47,8 @@ class Reason(StrEnum):
     OVER_CAP = "over_cap"
     CLAIMED_BY_HASH = "claimed_by_hash"
     NOT_CREDITABLE = "not_creditable"
+    STATEMENT_LINE = "statement_line"
+    LINKED_BY_HAND = "linked_by_hand"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from vinflow.payments.crediting import (
 from vinflow.payments.errors import ReviewRefused
 from vinflow.payments.matching import BAD_TRACKING, HASH, IN_TIME, Reason, receiver_accepted
 from vinflow.payments.models import Attempt, Fate, Payment, ReviewItem, Transfer
+from vinflow.payments.statements.settling import hand_over, open_line_of, write_off
 from vinflow.payments.states import Event, Status
 from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, suspense_ref, unclaimed_ref
 from vinflow.wallet.posting import post
@@ -42,11 +43,14 @@ WHY_LEAST = 3
 def needs_two(item: ReviewItem, decision: str, *, at: datetime) -> bool:
     """Return whether a second person must approve this decision.
 
-    Always for a transfer claimed by its hash (a stranger's receipt fits just as well) and for
+    Always for a transfer claimed by its hash (a stranger's receipt fits just as well), for a line of a
+    statement that a person linked to a payment, or that nobody knows, and for
     dismissing money that was booked; for crediting and returning above what one person's decisions
     of a day may add up to.
     """
-    if Reason.CLAIMED_BY_HASH in item.reasons:
+    if Reason.CLAIMED_BY_HASH in item.reasons or Reason.LINKED_BY_HAND in item.reasons:
+        return True
+    if item.transfer is None and open_line_of(item) is not None:
         return True
     transfer = item.transfer
     if transfer is None or transfer.money is None:
@@ -168,8 +172,15 @@ def _decide(
         _credit(lock_for_transfer(adopted.pk), at=at)
     elif rows is None:
         # A second sighting or a malformed answer: there is no money of its own behind it.
+        line = open_line_of(item)
         if decision != Decision.DISMISSED:
-            raise ReviewRefused("no money of its own belongs to this item; it can only be dismissed")
+            raise ReviewRefused(
+                "link the line of the statement to a payment first"
+                if line is not None
+                else "no money of its own belongs to this item; it can only be dismissed"
+            )
+        if line is not None:
+            write_off(line, at=at)
     elif decision == Decision.CREDITED:
         _credit(rows, at=at)
     elif decision == Decision.RETURNED:
@@ -209,6 +220,7 @@ def _credit(rows: Rows, *, at: datetime) -> None:
         accepted = {attempt.receiver, *conf.receivers()}
         if not receiver_accepted(transfer.to_account or None, accepted):
             raise ReviewRefused("the receiver is not one of ours: accept it in the settings first")
+        hand_over(attempt, transfer, at=at)
         book_to_suspense(attempt, transfer, money, at=at)
     source = suspense_ref(payment.environment)
     if payment.status == Status.COMPLETED or money != payment.money:
