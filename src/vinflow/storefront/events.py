@@ -2,9 +2,10 @@
 
 A raw ASGI application, mounted by the project's dispatcher at /payment/<reference>/events. The owner
 is checked once, before the stream starts; what is sent is the bare word "change", and the page then
-asks our status address, which checks again. One poll a second reads a cheap mark of every payment
-that has an open page, for all pages of this process together; what happens in this very process is
-told at once. Nothing here asks the bank.
+asks our status address, which checks again. What happens in this very process is told at once; what
+happens in another one PostgreSQL tells (storefront.listening); and one poll a second reads a cheap mark
+of every payment that has an open page, for all pages of this process together, so that nothing is missed
+anywhere. Nothing here asks the bank.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from django.http import HttpRequest
 from vinflow.payments import announcing
 from vinflow.payments.models import Payment, ReviewItem
 from vinflow.storefront.links import opened_by_link
+from vinflow.storefront.listening import can_listen, listen
 from vinflow.storefront.pages.access import payment_of
 
 __all__ = ["Hub", "application", "hub", "marks"]
@@ -84,6 +86,8 @@ class Hub:
         self._pages: Counter[Any] = Counter()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poller: asyncio.Task[None] | None = None
+        self._listener: asyncio.Task[None] | None = None
+        self.listening = asyncio.Event()
         # One thread for the poll, one for owners: a slow sign-in check must not delay the news.
         self._poll_thread = ThreadPoolExecutor(1, thread_name_prefix="events-poll")
         self._door_thread = ThreadPoolExecutor(2, thread_name_prefix="events-door")
@@ -127,6 +131,8 @@ class Hub:
             bell.set()
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
+        if (self._listener is None or self._listener.done()) and can_listen():
+            self._listener = asyncio.create_task(listen(self._ring, ready=self.listening.set))
         try:
             yield bell
         finally:
@@ -136,6 +142,10 @@ class Hub:
             self._pages[user] -= 1
             if not self._pages[user]:
                 del self._pages[user]
+            if not self._waiting and self._listener is not None:
+                self._listener.cancel()
+                self._listener = None
+                self.listening.clear()
 
     async def _poll(self) -> None:
         """Compare marks every poll_s while a page is open; end when none is."""
