@@ -27,9 +27,9 @@ from vinflow.payments.budgeting import Asking, Pool
 from vinflow.payments.differences import Finding, compare, unbooked
 from vinflow.payments.home_differences import at_home
 from vinflow.payments.models import Attempt, Difference, Reconciliation, Transfer, Unanswered
-from vinflow.payments.nights import next_night
+from vinflow.payments.nights import next_night, night_of
 
-__all__ = ["NotNow", "explain", "reconcile"]
+__all__ = ["NotNow", "explain", "reconcile", "work_at_night"]
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,29 @@ def reconcile(
     finally:
         Reconciliation.objects.filter(pk=run.pk, lease_id=lease).update(leased_until=None)
     return run
+
+
+def work_at_night(*, at: datetime, calls: int = 2) -> bool:
+    """Do a little of tonight's reconciliation; return whether there may be more to do now.
+
+    Begins a run once a night, goes on with one that was left, and waits where calls are short. For the
+    watcher, which has payers to look after between two of these.
+    """
+    night = night_of(at)
+    if night is None:
+        return False
+    run = _under_way(at)
+    if run is None:
+        last = Reconciliation.objects.filter(environment=conf.environment()).order_by("-pk").first()
+        if last is not None and night_of(last.begun_at) == night:
+            return False
+    elif run.paused_until is not None and run.paused_until > at:
+        return False
+    try:
+        run = reconcile(at=at, calls_max=calls)
+    except NotNow:
+        return False
+    return run.ended_at is None and run.paused_until is None
 
 
 def _under_way(at: datetime) -> Reconciliation | None:

@@ -16,7 +16,7 @@ from django.db import OperationalError, close_old_connections, connection, trans
 from django.db.models import F, Q
 
 from vinflow.bakong import CannotTell, Found
-from vinflow.payments import budgeting, clock, gateways, schedule, tidying
+from vinflow.payments import budgeting, clock, gateways, proving, reconciling, schedule, tidying
 from vinflow.payments.answering import ask, pool_of
 from vinflow.payments.confirming import process_inbox
 from vinflow.payments.expiring import sweep
@@ -40,6 +40,7 @@ __all__ = ["StepReport", "pulse", "run", "stand_in", "step"]
 log = logging.getLogger(__name__)
 
 CALLS_A_STEP = 20
+NIGHT_WORK_EVERY = timedelta(minutes=1)
 STAND_IN_EVERY = timedelta(seconds=5)
 OPEN_SEEN = 500  # attempts looked at for one list call
 
@@ -183,6 +184,7 @@ def run(
     """
     pulsed_at: datetime | None = None
     tidied_at: datetime | None = None
+    looked_at: datetime | None = None
     while not stop.is_set():
         try:
             close_old_connections()
@@ -194,6 +196,10 @@ def run(
             if tidied_at is None or not timedelta(0) <= at - tidied_at < tidying.EVERY:
                 tidied_at = at
                 tidying.tidy(at=at)
+                proving.start(at)
+            if looked_at is None or not timedelta(0) <= at - looked_at < NIGHT_WORK_EVERY:
+                # While there is more to ask it goes on at the next step; payers come in between.
+                looked_at = None if reconciling.work_at_night(at=at) else at
         except OperationalError:
             log.exception("the database did not answer; the watcher tries again")
             connection.close()
@@ -222,6 +228,8 @@ def stand_in(*, at: datetime) -> bool:
         _stood_in_at = at
         step()
         tidying.tidy(at=at)
+        proving.start(at)
+        reconciling.work_at_night(at=at, calls=1)
     except Exception:
         log.exception("a step inside a page's question failed")
     finally:
