@@ -18,7 +18,7 @@ from scripts.postgres import scratch_cluster
 for _name in [name for name in os.environ if name.startswith(("KHQR_", "VINFLOW_"))]:
     if _name != "VINFLOW_TEST_FOLDER":
         del os.environ[_name]
-for _name in ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL", "EMAIL_URL", "DEBUG", "ALLOWED_HOSTS"):
+for _name in ("DATABASE_URL", "REDIS_URL", "EMAIL_URL", "DEBUG", "ALLOWED_HOSTS"):
     os.environ.pop(_name, None)
 
 _endings = ExitStack()

@@ -108,7 +108,10 @@ def test_writing_addresses_refuse_to_be_read(people: dict[str, Any], shop: Any) 
 
     for name, address in addresses(payment, shop.item(payment)):
         if name in WRITES:
-            assert people["admin"].get(address).status_code == 405
+            refused = people["admin"].get(address)
+            assert (refused.status_code, refused["Allow"]) == (405, "POST")
+            assert "only takes forms" in refused.content.decode()  # a page with a way on, not an empty one
+            assert 'href="/admin/' in refused.content.decode()
             assert people["payer"].get(address).status_code == 403  # the right comes first
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from vinflow.cli.pages import forms
 from vinflow.cli.ports import free_port, is_taken
 
 
@@ -40,6 +41,53 @@ def test_a_signal_stops_both_servers_and_a_second_run_finds_the_first_one_s_user
 def test_the_secrets_of_the_demonstration_are_its_owner_s_alone(demo: Any) -> None:
     for name in ("demo.json", "demo.env"):
         assert stat.S_IMODE((demo.folder / name).stat().st_mode) == 0o600
+
+
+def test_a_second_one_in_the_same_folder_is_refused_with_a_sentence(
+    demo: Any, clean_environment: Callable[..., dict[str, str]]
+) -> None:
+    ports = {"VINFLOW_PORT": str(free_port()), "SANDBOX_PORT": str(free_port())}
+    told = subprocess.run(
+        [sys.executable, "-m", "vinflow.cli", "demo"],
+        env=clean_environment(VINFLOW_HOME=str(demo.folder), COLUMNS="400", **ports),
+        cwd=demo.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert told.returncode == 1
+    assert f"Another demonstration (process {demo.process.pid}) runs in {demo.folder}" in told.stderr
+    assert "VINFLOW_HOME" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert httpx2.get(f"{demo.site_url}/accounts/login/", trust_env=False).status_code == 200
+
+
+def test_the_doctor_finds_the_demonstrations_settings_in_order(
+    demo: Any, clean_environment: Callable[..., dict[str, str]]
+) -> None:
+    told = subprocess.run(
+        [sys.executable, "-m", "vinflow.cli", "doctor"],
+        env=clean_environment(VINFLOW_ENV_FILE=str(demo.folder / "demo.env")),
+        cwd=demo.folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_a_mail_of_the_demonstration_is_printed_into_the_sites_log(demo: Any) -> None:
+    with httpx2.Client(base_url=demo.site_url, trust_env=False, follow_redirects=True) as page:
+        address = "/accounts/password/reset/"
+        [form] = [form for form in forms(page.get(address).text) if "email" in form.fields]
+        page.post(address, data=form.filled(email="payer@example.com"))
+    log = demo.folder / "site.log"
+
+    assert "Subject:" in log.read_text("utf-8")
 
 
 def test_the_panel_names_the_addresses_the_users_and_the_next_step(

@@ -116,3 +116,13 @@ def test_forty_callers_at_once_spend_exactly_the_limit(ask: Any, bank: Sandbox) 
 
     assert sorted(answers) == [1] * 25 + [17] * 15
     assert bank.used() == 25
+
+
+def test_without_a_limit_calls_are_counted_all_the_same(ask: Any, bank: Sandbox) -> None:
+    bank.switch(quota=None)
+
+    codes(ask, 3)
+
+    assert bank.used() == 3
+    bank.switch(quota=3)
+    assert codes(ask, 1) == [17]  # the day does not begin anew

@@ -10,6 +10,8 @@ from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseBase
+from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
@@ -39,7 +41,14 @@ def desk(name: str, *methods: str) -> Callable[[View], View]:
                 return redirect_to_login(request.get_full_path())
             if not may(request.user, right):
                 raise PermissionDenied(right)
-            return inner(request, *args, **values)
+            answer = inner(request, *args, **values)
+            if answer.status_code == 405 and request.method in ("GET", "HEAD"):
+                # Somebody who signed in again, or pressed reload: they need a way on, not an empty page.
+                context = {"back": reverse("backoffice:overview")}
+                page = render(request, "backoffice/takes_forms.html", context, status=405)
+                page["Allow"] = answer["Allow"]
+                return page
+            return answer
 
         return transaction.non_atomic_requests(never_cache(at_the_door))
 

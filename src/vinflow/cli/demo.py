@@ -65,12 +65,18 @@ def demo(
         )
     if as_json:
         raise click.UsageError("--json goes with --once")
+    home = DemoHome(Path(os.environ.get("VINFLOW_HOME") or "var"))
+    with home.held():
+        _run(home, protocol, database_url)
+
+
+def _run(home: DemoHome, protocol: str, database_url: str | None) -> None:
+    """Run the demonstration until a signal stops it."""
     site_port = ports.from_environment("VINFLOW_PORT", SITE_PORT)
     sandbox_port = ports.from_environment("SANDBOX_PORT", SANDBOX_PORT)
     if site_port == sandbox_port:
         raise click.ClickException("VINFLOW_PORT and SANDBOX_PORT are the same: two servers need two ports.")
     console = Console()
-    home = DemoHome(Path(os.environ.get("VINFLOW_HOME") or "var"))
     stop_on_signals()
     try:
         with running_demo(

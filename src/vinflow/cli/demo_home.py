@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
+
+import click
 
 __all__ = ["DemoHome"]
 
@@ -75,6 +79,28 @@ class DemoHome:
     def env_file(self) -> Path:
         """The running site's settings: with VINFLOW_ENV_FILE naming it, `vinflow balance` reads its books."""
         return self.folder / "demo.env"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder for this process inside the body; the system lets go of it when the process ends.
+
+        Two demonstrations in one folder would share databases, secrets and clocks. Raises ClickException
+        when another has it, with the number of its process.
+        """
+        with (self.folder / "demo.lock").open("a+") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                file.seek(0)
+                raise click.ClickException(
+                    f"Another demonstration (process {file.read().strip() or 'unknown'}) runs in "
+                    f"{self.folder}: stop it with Ctrl-C there, or give this one a folder of its own, "
+                    "VINFLOW_HOME=var/second, and ports, VINFLOW_PORT and SANDBOX_PORT."
+                ) from None
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield
 
     def keep_environment(self, environment: Mapping[str, str]) -> None:
         """Write the site's settings down, for its owner's eyes only: there are secrets among them."""

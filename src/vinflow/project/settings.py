@@ -206,7 +206,6 @@ DATABASES = {"default": database(_text("DATABASE_URL") or f"sqlite:///{VINFLOW_H
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = _text("REDIS_URL")
-CELERY_BROKER_URL = _text("CELERY_BROKER_URL")
 if REDIS_URL:  # sign-in limits are then counted once for all web processes, not once for each
     CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
