@@ -11,7 +11,7 @@ from vinflow.backoffice import urls
 from vinflow.backoffice.rights import ADDRESSES, RIGHTS, ROLES
 
 PEOPLE = ("anonymous", "payer", "nobody", "cashier", "accountant", "manager", "owner", "admin")
-WRITES = {"recheck", "note", "decide", "approve", "withdraw", "proposal", "resume"}
+WRITES = {"recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role"}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
@@ -22,7 +22,7 @@ MAY = {
     },
 }
 MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw"}
-MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume"}
+MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume", "people", "role"}
 MAY["anonymous"] = MAY["payer"] = MAY["nobody"] = set()
 OPEN = {"health", "ready"}
 

@@ -20,7 +20,7 @@ from vinflow.backoffice import attention, figures, listing, quota, secrets_shown
 from vinflow.backoffice.attention import Note
 from vinflow.backoffice.channels import Alert, Channel
 from vinflow.backoffice.days import PHNOM_PENH
-from vinflow.backoffice.models import AlertState, SafetyProposal
+from vinflow.backoffice.models import AlertState, RoleProposal, SafetyProposal
 from vinflow.backoffice.words import say
 from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import NotConfigured
@@ -79,6 +79,10 @@ def events(*, at: datetime) -> list[Note]:
         if proposal.decision != SafetyProposal.Decision.REJECTED:
             key = f"proposal_{proposal.pk}_{proposal.decision or 'open'}"
             told.append(Note(key, say(said), reverse("backoffice:settings")))
+    for change in RoleProposal.objects.filter(Q(decision="") | Q(decision="approved", decided_at__gt=since)):
+        said = "A role was changed" if change.decision else "A change of roles is proposed"
+        key = f"role_{change.pk}_{change.decision or 'open'}"
+        told.append(Note(key, say(said), reverse("backoffice:people")))
     if ends is not None:
         days = next((days for days in TOKEN_DAYS if ends - at <= timedelta(days=days)), None)
         if days is not None:

@@ -15,7 +15,7 @@ from django.db.models import F, Q
 from vinflow.backoffice.rights import RIGHTS
 from vinflow.payments.models import Payment
 
-__all__ = ["AlertState", "CallTally", "PaymentTally", "SafetyProposal", "StaffAct"]
+__all__ = ["AlertState", "CallTally", "PaymentTally", "RoleProposal", "SafetyProposal", "StaffAct"]
 
 
 class StaffAct(models.Model):
@@ -84,6 +84,57 @@ class SafetyProposal(models.Model):
 
     def __str__(self) -> str:
         return f"proposal {self.pk} {self.decision or 'open'}"
+
+
+class RoleProposal(models.Model):
+    """What a person shall be allowed to do, or a lost second factor: one owner proposes, another approves.
+
+    old, new: names of roles, empty for none; both empty where the second factor is to be taken away.
+    Proposer, approver and the person it is about are three people. One waits for each person at a time.
+    """
+
+    class Kind(models.TextChoices):
+        ROLE = "role", "role"
+        SECOND_FACTOR = "second_factor", "second factor"
+
+    kind = models.CharField(max_length=15, choices=Kind.choices)
+    subject = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    old = models.CharField(max_length=40, blank=True)
+    new = models.CharField(max_length=40, blank=True)
+    why = models.TextField()
+    proposed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    proposed_at = models.DateTimeField()
+    decision = models.CharField(
+        max_length=10, choices=SafetyProposal.Decision.choices, blank=True, default=""
+    )
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    decided_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "backoffice_roleproposal"
+        default_permissions: ClassVar = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="role_proposal_one_open", fields=["subject"], condition=Q(decision="")
+            ),
+            models.CheckConstraint(
+                name="role_proposal_decided_whole",
+                condition=Q(decision="", decided_by__isnull=True, decided_at__isnull=True)
+                | (~Q(decision="") & Q(decided_by__isnull=False, decided_at__isnull=False)),
+            ),
+            models.CheckConstraint(
+                name="role_proposal_three_people",
+                condition=~Q(proposed_by=F("subject"))
+                & (~Q(decision="approved") | (~Q(decided_by=F("proposed_by")) & ~Q(decided_by=F("subject")))),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.subject_id}: {self.old or 'none'} -> {self.new or 'none'}"
 
 
 class AlertState(models.Model):

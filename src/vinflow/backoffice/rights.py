@@ -27,6 +27,7 @@ RIGHTS: Mapping[str, str] = {
     "see_settings": "Can see payment settings",
     "change_settings": "Can change payment settings",
     "change_safety": "Can propose and approve safety limits",
+    "change_roles": "Can propose and approve roles",
 }
 
 _CASHIER = ("see_overview", "see_transactions")
@@ -64,6 +65,8 @@ ADDRESSES: Mapping[str, str | None] = {
     "settings_home": "see_settings",
     "settings": "see_settings",  # saving asks for change_settings besides
     "proposal": "change_safety",
+    "people": "change_roles",
+    "role": "change_roles",
 }
 
 

@@ -157,6 +157,7 @@ def _page(
         "all_off": all_off,
         "may_change": may(request.user, "change_settings"),
         "may_safety": may(request.user, "change_safety"),
+        "may_roles": may(request.user, "change_roles"),
         "given": secrets_shown.given(),
         "findings": checks.gateway_settings(),
         "room": _room(at),
