@@ -11,6 +11,7 @@
 #   make docs     the documentation as pages, in site/          make screenshots  its pictures
 #   make build    the wheel and the source archive, in dist/
 #   make wheel-test   both installed into empty environments on every Python from 3.11 that is here  ARGS="3.12"
+#   make badges   the README's badges, from what the last `make test` and `make wheel-test` measured
 #   make lock     pin requirements/*.txt again after pyproject.toml changed
 #
 # Every change comes with a test that was red without it; `make test` is what the server runs too.
@@ -21,7 +22,7 @@ BIN := .venv/bin
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup runtime test check demo docs screenshots build wheel-test bench prove fuzz lock clean
+.PHONY: setup runtime test check demo docs screenshots build wheel-test badges bench prove fuzz lock clean
 
 setup:
 	@$(PYTHON) scripts/setup.py dev
@@ -49,6 +50,9 @@ build: setup
 # Takes packages from the registry: an empty environment has none.
 wheel-test: setup
 	@$(BIN)/python scripts/wheel_test.py $(ARGS)
+
+badges: setup
+	$(BIN)/python scripts/badges.py
 
 docs: setup
 	$(BIN)/python scripts/reference.py

@@ -20,9 +20,9 @@ from importlib import import_module
 from pathlib import Path
 
 import click
+from diagrams import diagrams  # beside this file
 
 from vinflow.cli import COMMANDS
-from vinflow.payments.states import mermaid
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ROOT / "docs" / "reference"
@@ -234,20 +234,6 @@ def _codes() -> list[str]:
     ]
 
 
-def architecture_page() -> str:
-    """Return the architecture page as it stands, with the drawing of today's states."""
-    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
-    drawn, count = re.subn(
-        r"^(```mermaid\n)stateDiagram.*?(^```)",
-        lambda found: found[1] + mermaid() + found[2],
-        page,
-        flags=re.MULTILINE | re.DOTALL,
-    )
-    if count != 1:
-        raise SystemExit(f"docs/architecture.md has {count} state diagrams, not one")
-    return drawn
-
-
 def main() -> int:
     """Return 0 when the pages are as they should be, or have been written."""
     made = {
@@ -255,7 +241,7 @@ def main() -> int:
         PAGES / "errors.md": errors_page(),
         PAGES / "commands.md": commands_page(),
         PAGES / "rows.md": rows_page(),
-        ROOT / "docs" / "architecture.md": architecture_page(),
+        **diagrams(),
     }
     if "--check" not in sys.argv[1:]:
         PAGES.mkdir(parents=True, exist_ok=True)

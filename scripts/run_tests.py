@@ -33,6 +33,8 @@ def _pytest(database: str, arguments: list[str]) -> int:
     environment = {**os.environ, "TEST_DATABASE": database}
     # Two workers, a file of tests each: a file shares one demonstration, and one Chromium.
     command = [sys.executable, "-m", "pytest", "-n", "2", "--dist", "loadfile", *arguments]
+    if not arguments:  # what was measured of the whole, for scripts/badges.py
+        command += [f"--junitxml={ROOT / 'var' / f'tests-{database}.xml'}", "-o", "junit_family=xunit2"]
     return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
 
 

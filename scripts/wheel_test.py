@@ -264,6 +264,10 @@ def main() -> None:
             install(python, f"vinflow[{extra}] @ file://{wheel}")
             run(python, "-c", "import vinflow", folder=scratch)
             print(f"extra {extra}: installs", flush=True)
+        if not wanted:
+            measured = {"pythons": [".".join(map(str, version)) for version in found]}
+            (ROOT / "var").mkdir(exist_ok=True)
+            (ROOT / "var" / "wheel-tested.json").write_text(json.dumps(measured), "utf-8")
     except Failed as failure:
         sys.exit(f"wheel-test: {failure}")
     finally:

@@ -71,7 +71,7 @@ def after(state: Status, event: Event) -> Status:
 
 
 def mermaid() -> str:
-    """Return the table as a Mermaid state diagram; the architecture page holds this very text."""
+    """Return the table as a Mermaid state diagram, for whoever draws with that; our pages hold an SVG."""
     lines = ["stateDiagram-v2", "    [*] --> pending"]
     lines += [
         f"    {state} --> {target}: {event.replace('_', ' ')}"
