@@ -244,8 +244,8 @@ def main() -> int:
         **diagrams(),
     }
     if "--check" not in sys.argv[1:]:
-        PAGES.mkdir(parents=True, exist_ok=True)
         for path, text in made.items():
+            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
         return 0
     stale = [path for path, text in made.items() if not path.is_file() or path.read_text("utf-8") != text]
