@@ -163,22 +163,6 @@ def test_a_pair_of_staff_in_league_cannot_pay_one_of_themselves(
     assert shop.item(payment).decision == ""
 
 
-def test_sent_back_wants_the_hash_of_the_transfer_that_did_it(manager: Any, shop: Any) -> None:
-    payment = shop.at_state("review")
-    item = shop.item(payment)
-    address = f"/admin/review/{item.pk}/decide/"
-    form = {"decision": "returned", "why": "payer asked", "back": "payment"}
-
-    none = manager.post(address, form, follow=True)
-    incoming = manager.post(address, form | {"returned_hash": payment.transfers.get().hash}, follow=True)
-    assert "name the transfer that sent the money back" in none.content.decode()
-    assert "this hash is known already" in incoming.content.decode()
-
-    manager.post(address, form | {"returned_hash": "AB" * 32})
-    item.refresh_from_db()
-    assert (item.decision, item.returned_hash) == ("returned", "ab" * 32)
-
-
 def test_a_proposal_may_be_taken_back(shop: Any, signed_in: Callable[..., Any]) -> None:
     payment = shop.at_state("review", money=Money(20_000, Currency.USD))
     item = shop.item(payment)
@@ -256,3 +240,34 @@ class TestAskingTheGateway:
         assert "The gateway did not answer (no connection). Nothing changed." in told
         assert payment.status == "pending"
         assert "no connection" in page_of(desk, payment).split('data-testid="calls"')[1]
+
+    def test_sent_back_wants_a_transfer_that_was_seen_or_a_second_person(
+        self, bank: Any, desk: Any, payment: Any, shop_class: Any
+    ) -> None:
+        from django.test import Client
+
+        bank.pay(payment.attempts.get().qr_string, amount="1.05")
+        bank.advance(20)
+        self.ask(desk, payment)
+        item = payment.reviews.get()
+        address = f"/admin/review/{item.pk}/"
+        form = {"decision": "returned", "why": "payer asked", "back": "payment"}
+
+        none = desk.post(address + "decide/", form, follow=True)
+        came = payment.transfers.get().hash
+        incoming = desk.post(address + "decide/", form | {"returned_hash": came}, follow=True)
+        assert "name the transfer that sent the money back" in none.content.decode()
+        assert "this hash is known already" in incoming.content.decode()
+
+        waits = desk.post(address + "decide/", form | {"returned_hash": "AB" * 32}, follow=True)
+        assert "Sent, not yet seen: the gateway does not know" in waits.content.decode()
+        assert "does not know" in desk.post(address + "look-up/", follow=True).content.decode()
+        second = Client()
+        second.force_login(shop_class().staff("manager", "second"))
+        assert "Where in the bank" in page_of(second, payment)
+        unsaid = second.post(address + "approve/", {"proposed": "returned"}, follow=True)
+        assert "the transfer was not seen yet" in unsaid.content.decode()
+        second.post(address + "approve/", {"proposed": "returned", "vouch": "statement, line 4"})
+
+        item.refresh_from_db()
+        assert (item.decision, item.returned_hash) == ("returned", "ab" * 32)

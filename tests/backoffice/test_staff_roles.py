@@ -11,7 +11,9 @@ from vinflow.backoffice import urls
 from vinflow.backoffice.rights import ADDRESSES, RIGHTS, ROLES
 
 PEOPLE = ("anonymous", "payer", "nobody", "cashier", "accountant", "manager", "owner", "admin")
-WRITES = {"recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role"}
+WRITES = {"recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role"} | {
+    "look_up_return"
+}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
@@ -21,7 +23,7 @@ MAY = {
         *("review", "ledger", "entries", "settings_home", "settings"),
     },
 }
-MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw"}
+MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw", "look_up_return"}
 MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume", "people", "role"}
 MAY["anonymous"] = MAY["payer"] = MAY["nobody"] = set()
 OPEN = {"health", "ready"}

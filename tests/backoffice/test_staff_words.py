@@ -55,6 +55,7 @@ def said() -> Iterator[str]:
     for table in (settings_form.AMOUNTS, settings_form.SAFETY, settings_form.SPANS):
         yield from (row[0] for row in table.values())
     tables = (meanings.OUTCOMES, meanings.WHY_NOT, meanings.REASONS, meanings.FATES, listing.STATES)
+    tables += (meanings.SENT, meanings.DIFFERENCES)
     for words in (*tables, dossier.PROPOSED, dossier.DECIDED, dossier.ACTS):
         yield from words.values()
     yield from (word for _state, word in overview.RESULTS)
@@ -67,14 +68,14 @@ def test_everything_our_pages_say_is_in_khmer() -> None:
 
 
 def test_what_payments_refuses_at_the_review_desk_is_in_khmer() -> None:
-    import vinflow.payments.reviewing as module
+    from vinflow.payments import reviewing, sending
 
-    source = Path(str(module.__file__)).read_text(encoding="utf-8")
     sentences = {
         node.args[0].value
-        for node in ast.walk(ast.parse(source))
+        for module in (reviewing, sending)
+        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")))
         if isinstance(node, ast.Call)
-        and getattr(node.func, "id", "") == "ReviewRefused"
+        and getattr(node.func, "id", "") in ("ReviewRefused", "SendingRefused")
         and isinstance(node.args[0], ast.Constant)
     }
 

@@ -14,14 +14,15 @@ from vinflow.money import Currency, Money
 from vinflow.payments import clock, conf, law, queries
 from vinflow.payments.claiming import claim
 from vinflow.payments.errors import LawBroken, ReviewRefused
-from vinflow.payments.models import Payment, PaymentSettings, ReviewItem, Transfer
+from vinflow.payments.models import Payment, PaymentSettings, ReviewItem, Sending, Transfer
 from vinflow.payments.opening import open_payment, renew_qr
-from vinflow.payments.reviewing import approve, propose
+from vinflow.payments.reviewing import approve, look_up_return, propose, withdraw
 from vinflow.payments.testing import allow_flush
 from vinflow.sandbox import Sandbox
+from vinflow.sandbox.bank import PAYER
 from vinflow.wallet.entries import external_ref, user_ref
 from vinflow.wallet.errors import SpendingStopped
-from vinflow.wallet.models import JournalLine
+from vinflow.wallet.models import JournalEntry, JournalLine
 from vinflow.wallet.posting import spend
 from vinflow.wallet.queries import balances
 
@@ -87,7 +88,7 @@ def test_riel_that_came_for_dollars_are_credited_as_riel(
 
 
 def test_sending_back_takes_the_money_out_of_suspense(
-    odd: Any, opened: Payment, payer: Any, staff: Any
+    odd: Any, bank: Sandbox, opened: Payment, payer: Any, staff: Any
 ) -> None:
     item = odd(amount="0.99")
     for wrong in ("", "xyz", Transfer.objects.get().hash):
@@ -96,13 +97,69 @@ def test_sending_back_takes_the_money_out_of_suspense(
                 item=item, decision="returned", by=staff[0], why="sent", at=clock.now(), returned_hash=wrong
             )
 
-    propose(
-        item=item, decision="returned", by=staff[0], why="sent back", at=clock.now(), returned_hash="f" * 64
+    sent = send_back(bank, "0.99")
+    waiting = propose(
+        item=item, decision="returned", by=staff[0], why="sent back", at=clock.now(), returned_hash=sent
     )
+    assert (waiting.decision, Transfer.objects.get().fate) == ("", "in_review")
+    decided = look_up_return(item=item, at=clock.now())
 
     opened.refresh_from_db()
+    assert (decided.decision, decided.decided_by, decided.proposed_by) == ("returned", staff[0], None)
     assert (opened.status, held(payer)) == ("canceled", Money(0, Currency.USD))
     assert Transfer.objects.get().fate == "returned"
+    memo = JournalEntry.objects.get(purpose="return").memo
+    assert memo == f"sent back, {opened.transaction_id}, dara: sent back"
+    assert law.check(conf.environment()) == []
+
+
+def send_back(bank: Sandbox, amount: str) -> str:
+    """Send money at the bank as a person would; return the hash of the transfer."""
+    return bank.pay(bank.qr(amount, account=PAYER), payer=bank.account).hash
+
+
+def test_a_return_that_the_bank_does_not_show_waits_for_it_or_for_a_second_person(
+    odd: Any, bank: Sandbox, staff: Any
+) -> None:
+    item = odd(amount="0.99")
+    sent = send_back(bank, "0.98")  # another amount: not the one
+    with pytest.raises(ReviewRefused, match="no transfer is recorded"):
+        look_up_return(item=item, at=clock.now())
+    propose(item=item, decision="returned", by=staff[0], why="sent", at=clock.now(), returned_hash=sent)
+    assert look_up_return(item=item, at=clock.now()).decision == ""
+    with pytest.raises(ReviewRefused, match="was not seen yet"):
+        approve(item=item, by=staff[1], at=clock.now())
+    with pytest.raises(ReviewRefused, match="another transfer"):
+        approve(item=item, by=staff[1], at=clock.now(), vouch="page 1")
+    withdraw(item=item, by=staff[0], at=clock.now())
+
+    propose(item=item, decision="returned", by=staff[0], why="sent", at=clock.now(), returned_hash="e" * 64)
+    assert look_up_return(item=item, at=clock.now()).decision == ""  # Bakong knows no such transfer
+    decided = approve(item=item, by=staff[1], at=clock.now(), vouch="page 1 of the statement")
+
+    assert (decided.decision, decided.decided_by) == ("returned", staff[1])
+    stands = Sending.objects.get(retracted_at=None)
+    assert (stands.last_outcome, stands.vouched_by) == ("not_found", staff[1])
+    assert law.check(conf.environment()) == []
+
+
+def test_a_return_above_one_persons_day_is_seen_first_and_approved_then(
+    odd: Any, bank: Sandbox, staff: Any
+) -> None:
+    PaymentSettings.objects.update_or_create(singleton=1, defaults={"usd_one_person_daily_max": 98})
+    item = odd(amount="0.99")
+    sent = send_back(bank, "0.99")
+    propose(item=item, decision="returned", by=staff[0], why="sent", at=clock.now(), returned_hash=sent)
+
+    assert look_up_return(item=item, at=clock.now()).decision == ""
+    with pytest.raises(ReviewRefused, match="was seen"):  # its money has left: nobody can unsay that
+        withdraw(item=item, by=staff[0], at=clock.now())
+    with pytest.raises(ReviewRefused, match="second person"):
+        approve(item=item, by=staff[0], at=clock.now())
+    assert approve(item=item, by=staff[1], at=clock.now()).decision == "returned"
+
+    entry = JournalEntry.objects.get(purpose="return")
+    assert entry.memo.endswith("dara and sophea: sent")
     assert law.check(conf.environment()) == []
 
 
@@ -319,7 +376,7 @@ def test_a_broken_law_stops_spending_and_never_receiving(
 
     breaches = law.enforce(conf.environment(), at=clock.now())
 
-    assert [breach.rule for breach in breaches] == ["received"]
+    assert [breach.rule for breach in breaches] == ["received", "law"]
     with pytest.raises(LawBroken, match="received"):
         law.require_spending_allowed()
     with pytest.raises(SpendingStopped, match="received"), transaction.atomic():
@@ -357,7 +414,11 @@ def test_two_decisions_at_once_are_one(odd: Any, payer: Any, staff: Any) -> None
     with ThreadPoolExecutor(8) as pool:
         results = list(pool.map(decide, ["credited", "returned"] * 4))
 
-    assert results.count("refused") == 7
+    # Credited at once, or proposed as returned: four who propose the same are one proposal.
+    decided, waiting = results.count("credited"), results.count("")
+    assert (decided, waiting) == (1, 0) or (decided == 0 and 1 <= waiting <= 4)
+    assert results.count("refused") == 8 - decided - waiting
+    assert Sending.objects.count() == (0 if decided else 1)
     assert law.check(conf.environment()) == []
 
 

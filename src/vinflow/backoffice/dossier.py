@@ -18,7 +18,7 @@ from vinflow.backoffice.models import StaffAct
 from vinflow.backoffice.preview import px_each
 from vinflow.backoffice.words import say
 from vinflow.money import format_money
-from vinflow.payments import reviewing
+from vinflow.payments import reviewing, sending
 from vinflow.payments.crediting import entry_source
 from vinflow.payments.models import Attempt, Exchange, Payment, ReviewItem, Transfer
 from vinflow.wallet.entries import Side
@@ -75,6 +75,7 @@ class ItemView:
     own: bool
     proposed_by_me: bool
     ways: tuple[str, ...]
+    unseen: str = ""  # what the gateway says of a return's transfer while it was not seen
 
 
 @dataclass
@@ -195,6 +196,10 @@ def item_view(item: ReviewItem, *, viewer: Any) -> ItemView:
             ways = ("returned", "dismissed")
     elif claimed:
         ways = ("credited", "dismissed")
+    unseen = ""
+    if item.proposed == ReviewItem.Decision.RETURNED:
+        stands = sending.standing(item=item)
+        unseen = meanings.sent(stands) if stands is not None and stands.seen_at is None else ""
     return ItemView(
         item=item,
         expected=format_money(payment.money) if payment else "—",
@@ -206,6 +211,7 @@ def item_view(item: ReviewItem, *, viewer: Any) -> ItemView:
         own=payment is not None and payment.user_id is not None and payment.user_id == viewer.pk,
         proposed_by_me=item.proposed_by_id is not None and item.proposed_by_id == viewer.pk,
         ways=ways,
+        unseen=unseen,
     )
 
 

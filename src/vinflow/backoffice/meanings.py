@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from vinflow.backoffice.words import say
 from vinflow.payments.matching import Reason
+from vinflow.payments.models import Sending
 
-__all__ = ["FATES", "OUTCOMES", "REASONS", "WHY_NOT", "fate", "outcome", "reason", "short"]
+__all__ = ["FATES", "OUTCOMES", "REASONS", "WHY_NOT", "fate", "outcome", "reason", "sent", "short"]
 
 OUTCOMES = {
     "found": "Paid",
@@ -68,6 +69,35 @@ FATES = {
     "written_off": "Set aside as unclaimed",
     "dismissed": "Not ours",
 }
+
+
+# What the gateway said of a transfer that a person sent, and in what it differs from what was to be sent.
+SENT = {
+    "": "The gateway was not asked yet",
+    "found": "The gateway has shown this transfer",
+    "not_found": "Sent, not yet seen: the gateway does not know this transfer yet",
+    "cannot_tell": "Sent, not yet seen: the gateway gave no usable answer",
+    "no_such_call": "Sent, not yet seen: this gateway cannot show it, a second person must",
+    "differs": "The gateway knows this hash as another transfer",
+}
+DIFFERENCES = {
+    "hash": "another hash",
+    "money": "another amount or currency",
+    "from_account": "not from our account",
+    "from_unstated": "the sender is not named",
+    "to_account": "to another account",
+    "too_early": "sent before it was asked for",
+    "sent_back": "it came back",
+}
+
+
+def sent(sending: Sending) -> str:
+    """Return where a transfer that a person sent stands, in words."""
+    text = say(SENT.get(sending.last_outcome, sending.last_outcome))
+    told = [say(DIFFERENCES.get(name, name)) for name in sending.differs]
+    if sending.last_reason:
+        told.append(say(WHY_NOT.get(sending.last_reason, sending.last_reason)))
+    return f"{text} ({', '.join(told)})" if told else text
 
 
 def fate(name: str) -> str:

@@ -59,6 +59,7 @@ ADDRESSES: Mapping[str, str | None] = {
     "decide": "decide_review",
     "approve": "decide_review",
     "withdraw": "decide_review",
+    "look_up_return": "decide_review",
     "ledger": "see_ledger",
     "entries": "see_ledger",
     "resume": "change_safety",

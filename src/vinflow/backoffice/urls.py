@@ -40,6 +40,7 @@ urlpatterns = [
     path("admin/review/", review.review, name="review"),
     path("admin/review/<int:pk>/decide/", review.decide, name="decide"),
     path("admin/review/<int:pk>/approve/", review.approve, name="approve"),
+    path("admin/review/<int:pk>/look-up/", review.look_up_return, name="look_up_return"),
     path("admin/review/<int:pk>/withdraw/", review.withdraw, name="withdraw"),
     path("admin/ledger/", ledger.ledger, name="ledger"),
     path("admin/ledger/entries/", ledger.entries, name="entries"),

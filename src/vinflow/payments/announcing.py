@@ -12,7 +12,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.dispatch import Signal
 
-from vinflow.payments.models import Payment, ReviewItem, Transfer
+from vinflow.payments.models import Payment, Refund, ReviewItem, Transfer
 
 __all__ = [
     "CHANNEL",
@@ -20,6 +20,8 @@ __all__ = [
     "ended",
     "payment_completed",
     "payment_ended",
+    "refund_changed",
+    "refund_moved",
     "review_decided",
     "review_item_decided",
     "review_item_opened",
@@ -34,6 +36,7 @@ payment_completed = Signal()  # payment=, transfer=
 payment_ended = Signal()  # payment=
 review_item_opened = Signal()  # item=
 review_item_decided = Signal()  # item=
+refund_changed = Signal()  # refund=
 
 
 def completed(payment: Payment, transfer: Transfer) -> None:
@@ -63,6 +66,12 @@ def review_decided(item: ReviewItem) -> None:
     log.info("review item decided", extra={"subject": item.subject, "decision": str(item.decision)})
     reference = item.payment.transaction_id if item.payment else ""
     _later(review_item_decided, reference, item=item)
+
+
+def refund_moved(refund: Refund) -> None:
+    """Announce a step of a refund: asked, approved, sent, done, rejected or given up."""
+    log.info("refund moved", extra={"refund": refund.reference, "state": str(refund.state)})
+    _later(refund_changed, refund.payment.transaction_id, refund=refund)
 
 
 def _tell(signal: Signal, **what: Any) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.apps import AppConfig, apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 __all__ = ["PaymentsConfig", "require_apps"]
 
@@ -44,4 +44,5 @@ class PaymentsConfig(AppConfig):
 
         register_law("received is credited, in suspense, returned or written off", law.sentences)
         register_brake("the law of payments", law.why_stopped)
+        pre_migrate.connect(guards.make_way, sender=self, dispatch_uid="payments.make_way")
         post_migrate.connect(guards.install_after_migrate, sender=self, dispatch_uid="payments.guards")

@@ -22,7 +22,7 @@ __all__ = ["gateway_settings", "migrations_applied", "network_drive", "row_guard
 READERS = (
     conf.protocol, conf.environment, conf.api_key, conf.merchant_name, conf.merchant_city, conf.qr_lifetime,
     conf.grace, conf.quota_reset, conf.exchange_kept, conf.newcomers_share, conf.watch, conf.daily_calls,
-    conf.timeout_s, conf.funds_handler, conf.return_hosts,
+    conf.timeout_s, conf.funds_handler, conf.refund_handler, conf.return_hosts,
 )  # fmt: skip
 LINES = {
     "KHQR_API_KEY": "KHQR_API_KEY=your_api_bearer_token",

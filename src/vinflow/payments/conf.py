@@ -38,6 +38,7 @@ __all__ = [
     "proxy",
     "qr_lifetime",
     "receivers",
+    "refund_handler",
     "timeout_s",
     "watch",
 ]
@@ -308,7 +309,23 @@ def funds_handler() -> Callable[..., Any] | None:
     Called inside the crediting transaction as handler(payment=, transfer=, money=, at=): same
     database, no network. Raises NotConfigured when it cannot be imported.
     """
-    path = getattr(settings, "VINFLOW_FUNDS_HANDLER", None)
+    return _callable("VINFLOW_FUNDS_HANDLER")
+
+
+def refund_handler() -> Callable[..., Any] | None:
+    """The host's own way to take funds back: VINFLOW_REFUND_HANDLER, a dotted path; None: no refunds
+    of money that a funds handler gave.
+
+    Called inside the transaction as handler(step=, refund=, clawback=, payment=, money=, at=), step
+    being hold, capture, release or claw_back, and the one of the two rows that it is about: same
+    database, no network. Raises NotConfigured when it cannot be imported.
+    """
+    return _callable("VINFLOW_REFUND_HANDLER")
+
+
+def _callable(name: str) -> Callable[..., Any] | None:
+    """Return what a setting names by its dotted path, or holds itself; None while it is empty."""
+    path = getattr(settings, name, None)
     if not path:
         return None
     if callable(path):
@@ -316,4 +333,4 @@ def funds_handler() -> Callable[..., Any] | None:
     try:
         return cast("Callable[..., Any]", import_string(path))
     except ImportError as error:
-        raise NotConfigured("VINFLOW_FUNDS_HANDLER", f"cannot be imported: {error}") from error
+        raise NotConfigured(name, f"cannot be imported: {error}") from error

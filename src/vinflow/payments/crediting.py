@@ -10,8 +10,8 @@ from datetime import datetime
 
 from django.db import transaction
 
-from vinflow.money import Money
-from vinflow.payments import announcing, conf
+from vinflow.money import Currency, Money
+from vinflow.payments import announcing, conf, owing
 from vinflow.payments.errors import AlreadyCompleted
 from vinflow.payments.matching import Reason
 from vinflow.payments.models import Attempt, Fate, Payment, Transfer
@@ -125,6 +125,14 @@ def give(
     )
     if handler is not None:
         handler(payment=payment, transfer=transfer, money=money, at=at)
+    elif payment.user_id is not None:
+        # Whoever owes us after a claw-back repays with what comes in.
+        owing.collect(
+            user_id=payment.user_id,
+            currency=Currency(money.currency),
+            environment=payment.environment,
+            at=at,
+        )
 
 
 def book_to_suspense(attempt: Attempt, transfer: Transfer, money: Money, *, at: datetime) -> None:

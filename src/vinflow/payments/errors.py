@@ -18,6 +18,10 @@ PaymentError (Exception)
     GatewayUnavailable       the hosted gateway could not make a QR; .code says how
     NotOpen                  the payment has ended in a way that no new QR can change
   ReviewRefused              a decision at the review desk that the rules do not allow
+  MoneyBackRefused           money is not sent back, or not booked as sent; nothing changed
+    RefundRefused            a refund or an act on one that the rules do not allow; .code names the rule
+    SendingRefused           the transfer that a person names cannot be the one; .code names the rule
+    ClawBackRefused          a claw-back or a repayment that the rules do not allow
 """
 
 from __future__ import annotations
@@ -29,19 +33,23 @@ __all__ = [
     "AmountTooLarge",
     "AmountTooSmall",
     "BudgetGone",
+    "ClawBackRefused",
     "GatewayUnavailable",
     "IllegalTransition",
     "InsideTransaction",
     "KeyReused",
     "LawBroken",
     "MethodOff",
+    "MoneyBackRefused",
     "NotConfigured",
     "NotOpen",
     "OpeningRefused",
     "OtherEnvironment",
     "PaymentError",
+    "RefundRefused",
     "ReturnRefused",
     "ReviewRefused",
+    "SendingRefused",
     "TooManyAttempts",
     "TooManyPending",
     "TooManyToday",
@@ -74,6 +82,26 @@ class LawBroken(PaymentError):
 
 class ReviewRefused(PaymentError):
     """A decision at the review desk that the rules do not allow; nothing changed."""
+
+
+class MoneyBackRefused(PaymentError):
+    """Money is not sent back, or not booked as sent; nothing changed. code names the rule."""
+
+    def __init__(self, why: str, code: str = "refused") -> None:
+        super().__init__(why)
+        self.code = code
+
+
+class RefundRefused(MoneyBackRefused):
+    """A refund, or an act on one, that the rules do not allow; nothing changed."""
+
+
+class SendingRefused(MoneyBackRefused):
+    """The transfer that a person names cannot be the one that was sent; nothing changed."""
+
+
+class ClawBackRefused(MoneyBackRefused):
+    """A claw-back, or a repayment of one, that the rules do not allow; nothing changed."""
 
 
 class OpeningRefused(PaymentError):

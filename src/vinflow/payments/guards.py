@@ -7,42 +7,27 @@ are the whole law; both dialects are made from them. Triggers are installed afte
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-__all__ = ["GUARDS", "Guard", "drop_guards", "install_after_migrate", "install_guards", "missing_guards"]
+from vinflow.payments.guard_rules import Guard, frozen, kept
+from vinflow.payments.guards_money_back import MONEY_BACK, MONEY_BACK_REPLACEABLE
 
-
-@dataclass(frozen=True, slots=True)
-class Guard:
-    """One refusal on one table.
-
-    event: UPDATE, DELETE or INSERT. when: an SQL condition over OLD and NEW in words both dialects
-    share. says: the sentence of the error.
-    """
-
-    name: str
-    table: str
-    event: str
-    when: str
-    says: str
-
-
-def _frozen(table: str, says: str, *columns: str) -> Guard:
-    when = " OR ".join(f"NEW.{column} IS DISTINCT FROM OLD.{column}" for column in columns)
-    return Guard(f"{table}_frozen", table, "UPDATE", when, says)
-
-
-def _kept(table: str, says: str) -> Guard:
-    return Guard(f"{table}_kept", table, "DELETE", "1=1", says)
+__all__ = [
+    "GUARDS",
+    "drop_guards",
+    "install_after_migrate",
+    "install_guards",
+    "make_way",
+    "missing_guards",
+]
 
 
 GUARDS: tuple[Guard, ...] = (
-    _kept("payments_payment", "a payment is never deleted"),
-    _frozen(
+    kept("payments_payment", "a payment is never deleted"),
+    frozen(
         "payments_payment",
         "amount, currency, payer, environment and names of a payment never change",
         "transaction_id",
@@ -77,8 +62,8 @@ GUARDS: tuple[Guard, ...] = (
         " AND NEW.method = 'khqr'",
         "a KHQR payment is completed by a credited transfer only",
     ),
-    _kept("payments_attempt", "an attempt is never deleted: its QR may still be paid"),
-    _frozen(
+    kept("payments_attempt", "an attempt is never deleted: its QR may still be paid"),
+    frozen(
         "payments_attempt",
         "the QR of an attempt, its receiver and its times never change",
         "payment_id",
@@ -99,8 +84,8 @@ GUARDS: tuple[Guard, ...] = (
         "NEW.watch_until < OLD.watch_until",
         "the watch of a QR is never cut short",
     ),
-    _kept("payments_transfer", "a transfer is never deleted"),
-    _frozen(
+    kept("payments_transfer", "a transfer is never deleted"),
+    frozen(
         "payments_transfer",
         "what Bakong reported never changes",
         "hash",
@@ -131,7 +116,7 @@ GUARDS: tuple[Guard, ...] = (
         "OLD.processed_at IS NOT NULL AND NEW.processed_at IS NULL",
         "a processed transfer does not return to the inbox",
     ),
-    _kept("payments_reviewitem", "a review item is never deleted"),
+    kept("payments_reviewitem", "a review item is never deleted"),
     Guard(
         "payments_reviewitem_final",
         "payments_reviewitem",
@@ -140,7 +125,7 @@ GUARDS: tuple[Guard, ...] = (
         " OR NEW.decided_by_id IS DISTINCT FROM OLD.decided_by_id)",
         "a decision at the review desk stays as it was made",
     ),
-    _kept("payments_settingschange", "the trail of settings is never deleted"),
+    kept("payments_settingschange", "the trail of settings is never deleted"),
     Guard(
         "payments_settingschange_fixed",
         "payments_settingschange",
@@ -148,8 +133,8 @@ GUARDS: tuple[Guard, ...] = (
         "1=1",
         "the trail of settings never changes",
     ),
-    _kept("payments_difference", "a difference that was seen is never deleted"),
-    _frozen(
+    kept("payments_difference", "a difference that was seen is never deleted"),
+    frozen(
         "payments_difference",
         "what was seen never changes; it is explained, once",
         "name",
@@ -168,7 +153,7 @@ GUARDS: tuple[Guard, ...] = (
         " OR NEW.why <> OLD.why OR NEW.explained_by_id IS DISTINCT FROM OLD.explained_by_id)",
         "an explanation stays as it was given",
     ),
-    _kept("payments_closingbalance", "a closing balance is never deleted: enter it again to correct it"),
+    kept("payments_closingbalance", "a closing balance is never deleted: enter it again to correct it"),
     Guard(
         "payments_closingbalance_fixed",
         "payments_closingbalance",
@@ -176,8 +161,8 @@ GUARDS: tuple[Guard, ...] = (
         "1=1",
         "a closing balance never changes: enter it again to correct it",
     ),
-    _kept("payments_statementline", "a line of a statement is never deleted"),
-    _frozen(
+    kept("payments_statementline", "a line of a statement is never deleted"),
+    frozen(
         "payments_statementline",
         "what a line of a statement says never changes",
         "statement_id",
@@ -200,11 +185,13 @@ GUARDS: tuple[Guard, ...] = (
         " OR (OLD.transfer_id IS NOT NULL AND NEW.transfer_id IS DISTINCT FROM OLD.transfer_id)",
         "a line that was booked or decided stays so",
     ),
+    *MONEY_BACK,
 )
 
 # INSERT OR REPLACE deletes the old row without firing delete triggers (tried on SQLite 3.40), so an
-# insert that meets an existing row is refused before it can replace anything.
-REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
+# insert that meets an existing row is refused before it can replace anything. A key is columns that
+# are the same, or a condition of its own.
+REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...] | str, ...]], ...] = (
     (
         "payments_payment",
         (("id",), ("transaction_id",), ("principal", "environment", "idempotency_key")),
@@ -219,6 +206,7 @@ REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
         "payments_statementline",
         (("id",), ("environment", "key", "occurrence"), ("transfer_id",), ("item_id",)),
     ),
+    *MONEY_BACK_REPLACEABLE,
 )
 
 
@@ -246,7 +234,10 @@ def _statements(vendor: str) -> list[tuple[str, str, str]]:
             )
         for table, keys in REPLACEABLE:
             same = " OR ".join(
-                "(" + " AND ".join(f"{column} = NEW.{column}" for column in key) + ")" for key in keys
+                f"({key})"
+                if isinstance(key, str)
+                else "(" + " AND ".join(f"{column} = NEW.{column}" for column in key) + ")"
+                for key in keys
             )
             made.append(
                 (
@@ -260,12 +251,16 @@ def _statements(vendor: str) -> list[tuple[str, str, str]]:
         return made
     for guard in GUARDS:
         row = "OLD" if guard.event == "DELETE" else "NEW"
+        wait = ""
+        if guard.locks is not None:
+            table, column = guard.locks
+            wait = f"PERFORM 1 FROM {table} WHERE id = NEW.{column} FOR NO KEY UPDATE; "
         made.append(
             (
                 guard.name,
                 guard.table,
                 f"CREATE OR REPLACE FUNCTION {guard.name}() RETURNS trigger LANGUAGE plpgsql AS $guard$ "
-                f"BEGIN IF {guard.when} THEN "
+                f"BEGIN {wait}IF {guard.when} THEN "
                 f"RAISE EXCEPTION {_quoted(guard.says)} USING ERRCODE = 'check_violation'; "
                 f"END IF; RETURN {row}; END $guard$; "
                 f"CREATE TRIGGER {guard.name} BEFORE {guard.event} ON {guard.table} "
@@ -313,6 +308,18 @@ def missing_guards(connection: BaseDatabaseWrapper) -> list[str]:
             cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
         there = {row[0] for row in cursor.fetchall()}
     return [name for name, _table, _sql in _statements(connection.vendor) if name not in there]
+
+
+def make_way(*, using: str, plan: Any = (), **_kwargs: Any) -> None:
+    """Take the triggers down on SQLite before a migration of rows they name; connected to pre_migrate.
+
+    SQLite changes a column by building the table anew, and refuses the renaming while any trigger
+    names the table that is gone. They stand again when the migration is through.
+    """
+    connection = connections[using]
+    touched = any(migration.app_label in ("payments", "wallet") for migration, _backwards in plan)
+    if connection.vendor == "sqlite" and touched:
+        drop_guards(connection)
 
 
 def install_after_migrate(*, using: str, **_kwargs: Any) -> None:

@@ -4,7 +4,9 @@ Per currency and environment, at every moment:
 
     received = credited + in suspense + returned + written off
     received = the sum over transfers booked, once per hash, on a verified receiver
+    returned = returns of the review desk + refunds done + claw-backs booked
     a payment is `completed` if and only if exactly one credit entry exists for it
+    of no transfer more goes back, or is promised back, than came in; what is promised is held
 
 and every wallet's balance is its last line's (the wallet's own audit looks at that). When it is
 broken, spending and refunds stop; receiving never does.
@@ -19,17 +21,18 @@ from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
-from django.db.models import Exists, F, OuterRef, Sum, Value
-from django.db.models.functions import Concat
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce, Concat
 
 from vinflow.money import Currency, Money
 from vinflow.payments import conf
 from vinflow.payments.errors import LawBroken
-from vinflow.payments.models import Payment, PaymentSettings, SettingsChange, Transfer
+from vinflow.payments.models import ClawBack, Payment, PaymentSettings, Refund, SettingsChange, Transfer
+from vinflow.payments.refund_states import COUNTED, HELD
 from vinflow.payments.statements import law as statements
 from vinflow.payments.states import Status
 from vinflow.wallet.audit import one_moment
-from vinflow.wallet.models import JournalEntry, JournalLine
+from vinflow.wallet.models import Account, Hold, JournalEntry, JournalLine
 
 __all__ = ["Breach", "check", "enforce", "require_spending_allowed", "resume", "sentences", "why_stopped"]
 
@@ -48,7 +51,7 @@ class Breach:
 def check(environment: str) -> list[Breach]:
     """Return every breach of the law in one environment; an empty list is what should be."""
     with one_moment(connection):
-        return [*_received(environment), *_completed(environment)]
+        return [*_received(environment), *_completed(environment), *_promised(environment)]
 
 
 def _received(environment: str) -> list[Breach]:
@@ -71,7 +74,11 @@ def _received(environment: str) -> list[Breach]:
         booked = Transfer.objects.filter(environment=environment, currency=currency).exclude(
             booked_receiver=""
         )
-        came = booked.aggregate(total=Sum("amount_minor"))["total"] or 0
+        fates = {
+            fate: int(total or 0)
+            for fate, total in booked.order_by().values_list("fate").annotate(total=Sum("amount_minor"))
+        }
+        came = sum(fates.values())
         received = (
             JournalLine.objects.filter(
                 account__environment=environment,
@@ -90,7 +97,7 @@ def _received(environment: str) -> list[Breach]:
                     f"the books have {Money(received, currency)}, transfers booked {Money(came, currency)}",
                 )
             )
-        waiting = booked.filter(fate="in_review").aggregate(total=Sum("amount_minor"))["total"] or 0
+        waiting = fates.get("in_review", 0)
         suspense = -sums["suspense", currency]
         by_lines = statements.in_suspense(environment, currency)
         if suspense != waiting + by_lines:
@@ -110,7 +117,121 @@ def _received(environment: str) -> list[Breach]:
                     f"statements say {Money(said, currency)}, the books {Money(booked_so, currency)}",
                 )
             )
+        owed = sums["receivable", currency]
+        breaches += _went(environment, currency, fates, received, suspense - by_lines, owed)
     return breaches
+
+
+def _went(
+    environment: str,
+    currency: Currency,
+    fates: dict[str, int],
+    received: int,
+    suspense: int,
+    receivable: int,
+) -> Iterator[Breach]:
+    """Yield where the rows of what went, or what is owed, differ from the books; then the law itself."""
+
+    def total(rows: QuerySet[Any]) -> int:
+        return int(rows.aggregate(total=Sum("amount_minor"))["total"] or 0)
+
+    def journal(kind: str, name: str, purpose: str) -> int:
+        """Sum the credit lines of a purpose on one kind of account; `name` begins their sources."""
+        lines = JournalLine.objects.filter(
+            entry__source__gte=f"{name}:",
+            entry__source__lt=f"{name};",  # the character after the colon: a range that the index knows
+            entry__purpose=purpose,
+            account__environment=environment,
+            account__kind=kind,
+            currency=currency,
+            side="C",
+        )
+        return total(lines)
+
+    of = {"environment": environment, "currency": currency}
+    clawed = ClawBack.objects.filter(**of, decision="booked")
+    went = {
+        "refunds": (
+            total(Refund.objects.filter(**of, state="done")),
+            ("bakong", "refund", "refund:captured"),
+        ),
+        "claw-backs": (total(clawed), ("bakong", "clawback", "claw_back")),
+        "returns": (fates.get("returned", 0), ("bakong", "transfer", "return")),
+        "written off": (fates.get("written_off", 0), ("unclaimed", "transfer", "unclaimed")),
+    }
+    in_books = {}
+    for rule, (rows, where) in went.items():
+        in_books[rule] = journal(*where)
+        if rows != in_books[rule]:
+            yield Breach(
+                rule,
+                f"the rows have {Money(rows, currency)}, the books have {Money(in_books[rule], currency)}",
+            )
+    sums = clawed.aggregate(owed=Sum("owed_minor"), repaid=Sum("repaid_minor"))
+    owed = int(sums["owed"] or 0) - int(sums["repaid"] or 0)
+    if owed != receivable:
+        yield Breach(
+            "owed",
+            f"payers owe {Money(owed, currency)} by the rows, {Money(receivable, currency)} by the books",
+        )
+    given = fates.get("credited", 0) + fates.get("extra", 0)
+    credited = given - went["refunds"][0] - went["claw-backs"][0]
+    returned = in_books["refunds"] + in_books["claw-backs"] + in_books["returns"]
+    parts = credited + suspense + returned + in_books["written off"]
+    if received != parts:
+        yield Breach(
+            "law",
+            f"received {Money(received, currency)}, accounted for {Money(parts, currency)}: credited"
+            f" {Money(credited, currency)}, in suspense {Money(suspense, currency)}, returned"
+            f" {Money(returned, currency)}, written off {Money(in_books['written off'], currency)}",
+        )
+
+
+def _promised(environment: str) -> Iterator[Breach]:
+    """Yield each transfer of which too much goes back, each open refund whose money is not held,
+    each payer who owes and may spend."""
+    back = Refund.objects.filter(transfer=OuterRef("pk"), state__in=COUNTED)
+    taken = ClawBack.objects.filter(transfer=OuterRef("pk"), decision__in=["", "booked"])
+    over = Transfer.objects.filter(Exists(back) | Exists(taken), environment=environment).annotate(
+        gone=Coalesce(_sum_of(back), 0) + Coalesce(_sum_of(taken), 0)
+    )
+    for transfer in over.filter(Q(gone__gt=F("amount_minor")) | ~Q(fate__in=["credited", "extra"]))[:SHOWN]:
+        yield Breach(
+            "over_rest",
+            f"of transfer {transfer.hash[:8]} {transfer.gone} go back and {transfer.amount_minor} came",
+        )
+    held = Hold.objects.filter(
+        source=Concat(Value("refund:"), OuterRef("reference")),
+        purpose="refund",
+        state="held",
+        amount_minor=OuterRef("amount_minor"),
+    )
+    loose = Refund.objects.filter(environment=environment, leg="wallet").annotate(is_held=Exists(held))
+    for refund in loose.filter(Q(state__in=HELD, is_held=False) | Q(~Q(state__in=HELD), is_held=True))[
+        :SHOWN
+    ]:
+        said = "holds no money" if refund.is_open else "has ended and holds money still"
+        yield Breach("held", f"refund {refund.reference} is {refund.state} and {said}")
+    owing = ClawBack.objects.filter(owed_minor__gt=F("repaid_minor"), environment=environment)
+    for clawback in owing.exclude(
+        Exists(
+            Account.objects.filter(
+                owner=OuterRef("user"),
+                environment=environment,
+                currency=OuterRef("currency"),
+                frozen_at__isnull=False,
+            )
+        )
+    )[:SHOWN]:
+        yield Breach("frozen", f"the payer of claw-back {clawback.reference} owes and may spend")
+
+
+def _sum_of(rows: QuerySet[Any]) -> Subquery:
+    """Return the sum of what an outer row's rows say, as a subquery."""
+    return Subquery(
+        rows.order_by().values("transfer").annotate(total=Sum("amount_minor")).values("total"),
+        output_field=BigIntegerField(),
+    )
 
 
 def _completed(environment: str) -> list[Breach]:

@@ -16,7 +16,19 @@ from enum import StrEnum
 
 from vinflow.money import Currency, Money, MoneyError
 
-__all__ = ["BAD_TRACKING", "Asked", "Match", "Mismatch", "Reason", "Reported", "judge", "reported_money"]
+__all__ = [
+    "BAD_TRACKING",
+    "Asked",
+    "Difference",
+    "Expected",
+    "Match",
+    "Mismatch",
+    "Reason",
+    "Reported",
+    "differences",
+    "judge",
+    "reported_money",
+]
 
 HASH = re.compile(r"[0-9a-f]{64}")
 # Transfers these two words describe have come back or never arrived.
@@ -154,3 +166,63 @@ def judge(reported: Reported, asked: Asked) -> Match | Mismatch:
 def receiver_accepted(account: str | None, receivers: Collection[str]) -> bool:
     """Return whether the reported receiver is one of ours (case is ignored, as banks do)."""
     return account is not None and account.casefold() in {receiver.casefold() for receiver in receivers}
+
+
+class Difference(StrEnum):
+    """Why a transfer that Bakong knows is not the one that a person says they sent."""
+
+    HASH = "hash"
+    MONEY = "money"
+    FROM_ACCOUNT = "from_account"
+    FROM_UNSTATED = "from_unstated"
+    TO_ACCOUNT = "to_account"
+    TOO_EARLY = "too_early"
+    SENT_BACK = "sent_back"
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a transfer out of our account must look like.
+
+    senders: our accounts. to_account: whose it must reach, "" where nobody knows. since: when the
+    money was asked for.
+    """
+
+    hash: str
+    money: Money
+    senders: Collection[str]
+    to_account: str
+    since: datetime
+
+
+def differences(
+    expected: Expected,
+    *,
+    hash: str,
+    amount: Decimal | None,
+    currency: str,
+    from_account: str | None,
+    to_account: str | None,
+    sent_at: datetime | None,
+    tracking_status: str | None,
+) -> tuple[Difference, ...]:
+    """Return in what a reported transfer differs from what should have been sent; () is what it should be.
+
+    A moment that the answer does not carry speaks neither for nor against it.
+    """
+    said: list[Difference] = []
+    if hash != expected.hash:
+        said.append(Difference.HASH)
+    if reported_money(amount, currency) != expected.money:
+        said.append(Difference.MONEY)
+    if from_account is None:
+        said.append(Difference.FROM_UNSTATED)
+    elif not receiver_accepted(from_account, expected.senders):
+        said.append(Difference.FROM_ACCOUNT)
+    if expected.to_account and not receiver_accepted(to_account, [expected.to_account]):
+        said.append(Difference.TO_ACCOUNT)
+    if sent_at is not None and sent_at < expected.since - EARLY:
+        said.append(Difference.TOO_EARLY)
+    if tracking_status in BAD_TRACKING:
+        said.append(Difference.SENT_BACK)
+    return tuple(said)

@@ -1,22 +1,21 @@
 """The odd ones: credit, return, dismiss; who, when, why; two people where the rules say so.
 
 One person proposes. The decision is made at once where one person may make it; otherwise it waits
-for another. Nobody decides about money of their own, and nobody approves their own proposal.
+for another. Nobody decides about money of their own, and nobody approves their own proposal. Money
+that is returned waits besides until the transfer that a person sent was seen (sending.py).
 Each decision is one transaction: rows locked in the fixed order, the entry, the fates, the trail.
 """
 
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Sum
 
-from vinflow.money import Currency, Money
-from vinflow.payments import announcing, conf, settings_store
-from vinflow.payments.confirming import adopt_claim
+from vinflow.payments import announcing, conf, four_eyes, sending
+from vinflow.payments.confirming import adopt_claim, repeated
 from vinflow.payments.crediting import (
     book_to_suspense,
     credit_locked,
@@ -24,15 +23,23 @@ from vinflow.payments.crediting import (
     give,
     lock_for_transfer,
 )
-from vinflow.payments.errors import ReviewRefused
+from vinflow.payments.errors import ReviewRefused, SendingRefused
 from vinflow.payments.matching import BAD_TRACKING, HASH, IN_TIME, Reason, receiver_accepted
-from vinflow.payments.models import Attempt, Fate, Payment, ReviewItem, Transfer
+from vinflow.payments.models import Attempt, Fate, Payment, ReviewItem, Sending, Transfer
 from vinflow.payments.statements.settling import hand_over, open_line_of, write_off
 from vinflow.payments.states import Event, Status
-from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, suspense_ref, unclaimed_ref
+from vinflow.wallet.entries import (
+    MEMO_LENGTH_MAX,
+    Entry,
+    bakong_ref,
+    credit,
+    debit,
+    suspense_ref,
+    unclaimed_ref,
+)
 from vinflow.wallet.posting import post
 
-__all__ = ["approve", "needs_two", "propose", "withdraw"]
+__all__ = ["approve", "look_up_return", "needs_two", "propose", "withdraw"]
 
 log = logging.getLogger(__name__)
 
@@ -40,8 +47,10 @@ Decision = ReviewItem.Decision
 WHY_LEAST = 3
 
 
-def needs_two(item: ReviewItem, decision: str, *, at: datetime) -> bool:
+def needs_two(item: ReviewItem, decision: str, *, at: datetime, deciding: bool = False) -> bool:
     """Return whether a second person must approve this decision.
+
+    deciding: inside the transaction that decides; otherwise the answer is a hint for a page.
 
     Always for a transfer claimed by its hash (a stranger's receipt fits just as well), for a line of a
     statement that a person linked to a payment, or that nobody knows, and for
@@ -57,43 +66,45 @@ def needs_two(item: ReviewItem, decision: str, *, at: datetime) -> bool:
         return False
     if decision == Decision.DISMISSED:
         return bool(transfer.booked_receiver)
-    currency = Currency(transfer.currency)
-    # Proposed and decided by one and the same person: what one pair of eyes did within a day.
-    alone = ReviewItem.objects.filter(
-        decision__in=[Decision.CREDITED, Decision.RETURNED],
-        proposed_by__isnull=True,
-        decided_at__gt=at - timedelta(days=1),
-        transfer__currency=currency.value,
-    ).aggregate(total=Sum("transfer__amount_minor"))["total"]
-    most = settings_store.cap(settings_store.current(), "one_person_daily_max", currency)
-    return Money(int(alone or 0), currency) + transfer.money > most
+    return not four_eyes.alone_may(transfer.money, at=at, deciding=deciding)
 
 
 def propose(
-    *, item: ReviewItem, decision: str, by: Any, why: str, at: datetime, returned_hash: str = ""
+    *,
+    item: ReviewItem,
+    decision: str,
+    by: Any,
+    why: str,
+    at: datetime,
+    returned_hash: str = "",
+    returned_reference: str = "",
 ) -> ReviewItem:
     """Decide about an item, or propose the decision where two people are needed; return the item.
 
     decision: credited, returned or dismissed. why: kept for good, at least three letters.
-    returned_hash: the hash of the transfer by which a person sent the money back, for `returned`.
+    returned_hash, returned_reference: the names of the transfer by which a person sent the money back,
+    for `returned`; that decision waits until look_up_return has seen it, or a second person vouches.
     Raises ReviewRefused; nothing has changed then. The same proposal again returns quietly.
     """
     if decision not in (Decision.CREDITED, Decision.RETURNED, Decision.DISMISSED):
         raise ReviewRefused(f"{decision!r} is no decision: credited, returned or dismissed")
     if len(why.strip()) < WHY_LEAST:
         raise ReviewRefused("say why: the reason is kept with the decision")
+    returned_hash = returned_hash.strip().lower()
     with transaction.atomic():
         locked, rows = _lock(item)
         _refuse_own(locked, rows, by)
-        proposal = {"why": why.strip(), "returned_hash": returned_hash}
-        _check_returned(locked, rows, decision, returned_hash)
-        locked.returned_hash = returned_hash or None
-        if not needs_two(locked, decision, at=at):
-            return _decide(locked, rows, decision, by=by, why=why.strip(), at=at)
         if locked.proposed and (locked.proposed != decision or locked.proposed_by_id != by.pk):
             raise ReviewRefused("another decision is waiting for approval; approve it or withdraw it")
+        _check_returned(locked, rows, decision, returned_hash)
+        locked.returned_hash = returned_hash or None
+        sent = decision == Decision.RETURNED and rows is not None and bool(rows[2].booked_receiver)
+        if sent and rows is not None:
+            _record(locked, rows, returned_hash, returned_reference, by=by, at=at)
+        elif not needs_two(locked, decision, at=at, deciding=True):
+            return _decide(locked, rows, decision, by=by, why=why.strip(), at=at)
         locked.proposed, locked.proposed_by, locked.proposed_at = decision, by, at
-        locked.proposal = proposal
+        locked.proposal = {"why": why.strip(), "returned_hash": returned_hash}
         locked.save(update_fields=["proposed", "proposed_by", "proposed_at", "proposal", "returned_hash"])
         return locked
 
@@ -110,8 +121,68 @@ def _check_returned(item: ReviewItem, rows: Rows | None, decision: str, returned
     if not HASH.fullmatch(returned_hash):
         raise ReviewRefused("name the transfer that sent the money back: 64 digits and letters a to f")
     used = ReviewItem.objects.filter(returned_hash=returned_hash).exclude(pk=item.pk).exists()
-    if used or Transfer.objects.filter(hash=returned_hash).exists():
+    other = Sending.objects.filter(hash=returned_hash, retracted_at__isnull=True).exclude(item=item)
+    if used or other.exists() or Transfer.objects.filter(hash=returned_hash).exists():
         raise ReviewRefused("this hash is known already: each return has a transfer of its own")
+
+
+def _record(
+    item: ReviewItem, rows: Rows, returned_hash: str, reference: str, *, by: Any, at: datetime
+) -> None:
+    """Record the transfer that a person sent; the same one again is left as it stands."""
+    payment, attempt, transfer = rows
+    stands = sending.standing(item=item)
+    if stands is not None and stands.hash == returned_hash:
+        return
+    if stands is not None:
+        raise ReviewRefused("another transfer is recorded for this return; withdraw it first")
+    if transfer.money is None:
+        raise ReviewRefused("what came is no whole amount of dollars or riel: it cannot be sent back")
+    try:
+        sending.record(
+            item=item,
+            money=transfer.money,
+            environment=payment.environment,
+            receiver=transfer.booked_receiver or attempt.receiver,
+            to_account=transfer.from_account,
+            named=returned_hash,
+            reference=reference,
+            by=by,
+            at=at,
+        )
+    except SendingRefused as refused:
+        raise ReviewRefused(str(refused)) from refused
+
+
+def look_up_return(*, item: ReviewItem, at: datetime, by: Any = None) -> ReviewItem:
+    """Ask Bakong about the transfer of a proposed return; return the item, decided where one person may.
+
+    One call, from the staff's purse, with no lock held. What is not seen stays proposed. Raises
+    ReviewRefused where no return is waiting.
+    """
+    asked = sending.standing(item=item)
+    if asked is None or item.payment is None:
+        raise ReviewRefused("no transfer is recorded for this item")
+    if asked.seen_at is None:
+        answer = sending.ask(asked, payment=item.payment, since=item.opened_at, by=by)
+
+    @transaction.atomic
+    def keep() -> ReviewItem:
+        locked, rows = _lock(item)
+        stands = sending.standing(item=locked)
+        if stands is None or stands.pk != asked.pk or locked.proposed != Decision.RETURNED:
+            return locked
+        if stands.seen_at is None and not sending.note(stands, answer, at=at):
+            return locked
+        if needs_two(locked, Decision.RETURNED, at=at, deciding=True):
+            return locked
+        # Within what one person may do: decided by the one who proposed it, and by nobody else.
+        person, why = locked.proposed_by, str(locked.proposal["why"])
+        locked.proposed, locked.proposed_by, locked.proposed_at, locked.proposal = "", None, None, {}
+        locked.save(update_fields=["proposed", "proposed_by", "proposed_at", "proposal"])
+        return _decide(locked, rows, Decision.RETURNED, by=person, why=why, at=at)
+
+    return repeated(keep)
 
 
 def withdraw(*, item: ReviewItem, by: Any, at: datetime) -> ReviewItem:
@@ -120,6 +191,12 @@ def withdraw(*, item: ReviewItem, by: Any, at: datetime) -> ReviewItem:
         locked, _rows = _lock(item)
         if not locked.proposed:
             raise ReviewRefused("nothing is proposed for this item")
+        stands = sending.standing(item=locked)
+        if stands is not None:
+            try:
+                sending.retract(stands, by=by, why="the return was withdrawn", at=at)
+            except SendingRefused as refused:
+                raise ReviewRefused(str(refused)) from refused
         log.info("proposal withdrawn", extra={"subject": locked.subject, "by": str(by), "at": at.isoformat()})
         locked.proposed, locked.proposed_by, locked.proposed_at = "", None, None
         locked.proposal, locked.returned_hash = {}, None
@@ -127,10 +204,12 @@ def withdraw(*, item: ReviewItem, by: Any, at: datetime) -> ReviewItem:
         return locked
 
 
-def approve(*, item: ReviewItem, by: Any, at: datetime) -> ReviewItem:
+def approve(*, item: ReviewItem, by: Any, at: datetime, vouch: str = "") -> ReviewItem:
     """Carry out a proposed decision as the second person; return the decided item.
 
-    Raises ReviewRefused for one's own proposal, one's own money, or where nothing is proposed.
+    vouch: where this person saw a returned transfer that Bakong cannot show, in the bank's own
+    statement. Raises ReviewRefused for one's own proposal, one's own money, where nothing is
+    proposed, and for a return that was neither seen nor vouched for.
     """
     with transaction.atomic():
         locked, rows = _lock(item)
@@ -139,6 +218,14 @@ def approve(*, item: ReviewItem, by: Any, at: datetime) -> ReviewItem:
         if locked.proposed_by_id == by.pk:
             raise ReviewRefused("a second person must approve what you proposed")
         _refuse_own(locked, rows, by)
+        stands = sending.standing(item=locked)
+        if locked.proposed == Decision.RETURNED and stands is not None and stands.seen_at is None:
+            if not vouch.strip():
+                raise ReviewRefused("the transfer was not seen yet: look it up, or say where you saw it")
+            try:
+                sending.vouch(stands, by=by, why=vouch, at=at)
+            except SendingRefused as refused:
+                raise ReviewRefused(str(refused)) from refused
         return _decide(locked, rows, locked.proposed, by=by, why=str(locked.proposal["why"]), at=at)
 
 
@@ -184,9 +271,9 @@ def _decide(
     elif decision == Decision.CREDITED:
         _credit(rows, at=at)
     elif decision == Decision.RETURNED:
-        _send_back(rows, at=at)
+        _send_back(rows, item=item, memo=_memo("sent back", item, by, why), at=at)
     else:
-        _write_off(rows, at=at)
+        _write_off(rows, memo=_memo("dismissed", item, by, why), at=at)
     item.decision, item.decided_by, item.decided_at, item.why = decision, by, at, why
     item.save(update_fields=["decision", "decided_by", "decided_at", "why", "returned_hash"])
     if item.payment_id is not None:
@@ -232,9 +319,18 @@ def _credit(rows: Rows, *, at: datetime) -> None:
     credit_locked(payment, attempt, transfer, late=late, at=at, debit_from=source)
 
 
-def _send_back(rows: Rows, *, at: datetime) -> None:
+def _memo(what: str, item: ReviewItem, by: Any, why: str) -> str:
+    """Return what the entry says of itself: the payment, the people, the reason."""
+    names = [person.get_username() for person in (item.proposed_by, by) if person is not None]
+    payment = item.payment.transaction_id if item.payment else item.subject
+    return f"{what}, {payment}, {' and '.join(dict.fromkeys(names))}: {why}"[:MEMO_LENGTH_MAX]
+
+
+def _send_back(rows: Rows, *, item: ReviewItem, memo: str, at: datetime) -> None:
     """Book money that a person has sent back at the bank: out of suspense, out of our account."""
     payment, attempt, transfer = rows
+    stands = sending.standing(item=item)
+    ours = attempt.receiver if stands is None else sending.account_of(stands)
     if transfer.booked_receiver and transfer.money is not None:
         post(
             Entry(
@@ -242,9 +338,9 @@ def _send_back(rows: Rows, *, at: datetime) -> None:
                 purpose="return",
                 lines=(
                     debit(suspense_ref(payment.environment), transfer.money),
-                    credit(bakong_ref(attempt.receiver, payment.environment), transfer.money),
+                    credit(bakong_ref(ours, payment.environment), transfer.money),
                 ),
-                memo=f"sent back, {payment.transaction_id}",
+                memo=memo,
             ),
             at=at,
         )
@@ -252,7 +348,7 @@ def _send_back(rows: Rows, *, at: datetime) -> None:
     transfer.save(update_fields=["fate"])
 
 
-def _write_off(rows: Rows, *, at: datetime) -> None:
+def _write_off(rows: Rows, *, memo: str, at: datetime) -> None:
     """Move booked money to `unclaimed`; where none was booked, only the item is closed."""
     payment, _attempt, transfer = rows
     if transfer.booked_receiver and transfer.money is not None:
@@ -264,7 +360,7 @@ def _write_off(rows: Rows, *, at: datetime) -> None:
                     debit(suspense_ref(payment.environment), transfer.money),
                     credit(unclaimed_ref(payment.environment), transfer.money),
                 ),
-                memo=f"dismissed, {payment.transaction_id}",
+                memo=memo,
             ),
             at=at,
         )

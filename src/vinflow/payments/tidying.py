@@ -1,4 +1,4 @@
-"""What has to be done every few minutes beside watching: the law, the seal, old answers.
+"""What has to be done every few minutes beside watching: the law, debts, the seal, old answers.
 
 Each job stands alone: one that fails is logged and the others are still done. Rooms above payments hang
 theirs in with `also`.
@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from vinflow.payments import conf, law
+from vinflow.payments import conf, law, owing
 from vinflow.payments.models import Exchange, WorkerPulse
 from vinflow.wallet.errors import NotConfigured
 from vinflow.wallet.sealing import seal_blocks
@@ -28,7 +28,7 @@ PRUNED_A_TIME = 1000
 
 
 def tidy(*, at: datetime) -> None:
-    """Check the law, seal the books, drop the bodies of old answers that decided nothing.
+    """Check the law, collect debts, seal the books, drop the bodies of old answers that decided nothing.
 
     Of many watchers one does it, every few minutes: whoever moves the row first.
     """
@@ -36,7 +36,7 @@ def tidy(*, at: datetime) -> None:
     mine = made or WorkerPulse.objects.filter(pk=row.pk, beat_at__lte=at - EVERY).update(beat_at=at)
     if not mine:
         return
-    jobs: tuple[Job, ...] = (keep_the_law, seal, prune, *_others.values())
+    jobs: tuple[Job, ...] = (keep_the_law, collect, seal, prune, *_others.values())
     for job in jobs:
         try:
             job(at)
@@ -56,6 +56,14 @@ def keep_the_law(at: datetime) -> int:
     for breach in breaches:
         log.critical("the books do not add up: %s: %s", breach.rule, breach.what)
     return len(breaches)
+
+
+def collect(at: datetime) -> int:
+    """Take what is owed after claw-backs from wallets in which money is free again; return from how many.
+
+    A credit repays at once; this is for money that came free otherwise, as when a hold was released.
+    """
+    return owing.collect_all(at=at)
 
 
 def seal(at: datetime) -> None:

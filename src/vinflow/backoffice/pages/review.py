@@ -7,15 +7,15 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from vinflow.backoffice import dossier, listing
+from vinflow.backoffice import dossier, listing, meanings
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.rights import may
 from vinflow.backoffice.words import say
-from vinflow.payments import clock, reviewing
-from vinflow.payments.errors import ReviewRefused
+from vinflow.payments import clock, reviewing, sending
+from vinflow.payments.errors import NotConfigured, ReviewRefused
 from vinflow.payments.models import ReviewItem
 
-__all__ = ["approve", "decide", "review", "withdraw"]
+__all__ = ["approve", "decide", "look_up_return", "review", "withdraw"]
 
 SIZE = 25
 WHY_MAX = 2_000
@@ -60,19 +60,49 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     why = request.POST.get("why", "").replace("\x00", "").strip()[:WHY_MAX]
     # The hash of the transfer that sent the money back; reviewing says when it is wanted.
     sent_back = request.POST.get("returned_hash", "").strip().lower()[:64]
+    reference = request.POST.get("returned_reference", "").replace("\x00", "")[:100]
     if decision != ReviewItem.Decision.RETURNED:
-        sent_back = ""
+        sent_back = reference = ""
     try:
         done = reviewing.propose(
-            item=item, decision=decision, by=request.user, why=why, at=clock.now(), returned_hash=sent_back
+            item=item,
+            decision=decision,
+            by=request.user,
+            why=why,
+            at=clock.now(),
+            returned_hash=sent_back,
+            returned_reference=reference,
         )
-    except ReviewRefused as refused:
+        if done.proposed == ReviewItem.Decision.RETURNED and sent_back:
+            done = reviewing.look_up_return(item=done, at=clock.now(), by=request.user)
+    except (ReviewRefused, NotConfigured) as refused:
         messages.error(request, say(str(refused)))
     else:
-        if done.decision:
-            messages.success(request, say(dossier.DECIDED[done.decision]))
-        else:
-            messages.info(request, say("Proposed. Another person must approve it."))
+        _tell(request, done)
+    return _back(request, item)
+
+
+def _tell(request: HttpRequest, item: ReviewItem) -> None:
+    """Say what became of a decision: made, waiting for a person, or for the bank's word."""
+    stands = sending.standing(item=item)
+    if item.decision:
+        messages.success(request, say(dossier.DECIDED[item.decision]))
+    elif stands is not None and stands.seen_at is None:
+        messages.warning(request, meanings.sent(stands))
+    else:
+        messages.info(request, say("Proposed. Another person must approve it."))
+
+
+@desk("look_up_return", "POST")
+def look_up_return(request: HttpRequest, pk: int) -> HttpResponse:
+    """Ask the gateway again about the transfer that sent money back."""
+    item = _item(pk)
+    try:
+        done = reviewing.look_up_return(item=item, at=clock.now(), by=request.user)
+    except (ReviewRefused, NotConfigured) as refused:
+        messages.error(request, say(str(refused)))
+    else:
+        _tell(request, done)
     return _back(request, item)
 
 
@@ -84,7 +114,8 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
         messages.error(request, say("The proposal has changed. Look again."))
         return _back(request, item)
     try:
-        done = reviewing.approve(item=item, by=request.user, at=clock.now())
+        vouch = request.POST.get("vouch", "").replace("\x00", "").strip()[:WHY_MAX]
+        done = reviewing.approve(item=item, by=request.user, at=clock.now(), vouch=vouch)
     except ReviewRefused as refused:
         messages.error(request, say(str(refused)))
     else:
