@@ -183,7 +183,15 @@ const goOn = (seconds) => {
 const timeIsUp = () => {
   countdown = null;
   const said = byId("co-time-up").content.cloneNode(true);
-  for (const part of main.querySelectorAll(".kw-actions, #co-timer-line, .kw-col-card > :not(.kw-khqr)")) part.remove();
+  // What goes leaves its room behind: nothing may jump under a finger.
+  for (const part of main.querySelectorAll(".kw-actions, .kw-col-card > :not(.kw-khqr)")) {
+    part.style.height = `${part.offsetHeight}px`;
+    part.replaceChildren();
+  }
+  const head = main.querySelector(".kw-checkout-head");
+  head.style.minHeight = `${head.offsetHeight}px`;
+  head.style.alignContent = "start";
+  byId("co-timer-line").remove();
   main.querySelector(".kw-khqr-body").replaceChildren(said.querySelector(".kw-qr-gone"));
   main.querySelector(".kw-wait > div").replaceChildren(said.querySelector("p"));
   const heading = main.querySelector("[data-heading]");
