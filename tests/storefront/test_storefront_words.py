@@ -12,6 +12,7 @@ from typing import NamedTuple
 import pytest
 
 import vinflow.storefront
+from vinflow.storefront import statements
 from vinflow.storefront.badges import BADGES
 from vinflow.storefront.pages import checkout, missing, wallet
 
@@ -58,7 +59,11 @@ def said() -> Iterator[tuple[str | None, str, str]]:
     for path in ROOT.glob("**/*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(getattr(node, "func", None), "id", "")
-            if name == "say" and isinstance(node, ast.Call) and isinstance(node.args[0], ast.Constant):
+            if (
+                name in ("say", "say_many")
+                and isinstance(node, ast.Call)
+                and isinstance(node.args[0], ast.Constant)
+            ):
                 yield None, str(node.args[0].value), path.name
     for text in [*checkout.TITLES.values(), *(text for text, _mode in checkout.ANNOUNCED.values())]:
         yield None, text, "checkout.py"
@@ -66,6 +71,8 @@ def said() -> Iterator[tuple[str | None, str, str]]:
         yield None, text, "timeline.py"
     for text, _tone in missing.ANSWERS.values():
         yield None, text, "missing.py"
+    for text in [*statements.TYPES.values(), "Refund", "Adjustment"]:
+        yield None, text, "statements.py"
     for text in [*wallet.NAMES.values(), *(badge.word for badge in BADGES.values())]:
         yield None, text, "tables"
 

@@ -24,4 +24,5 @@ class StorefrontConfig(AppConfig):
         """Register the start-up checks, listen for receipts to mail and for who signs in."""
         from vinflow.storefront import checks, languages, mailing  # noqa: F401  (registering is the import's effect)
 
+        languages.listen()
         mailing.listen()

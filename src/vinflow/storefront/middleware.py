@@ -1,4 +1,4 @@
-"""The maintenance page: VINFLOW_MAINTENANCE shows it everywhere but to staff at work and to health checks."""
+"""The maintenance page, everywhere but for staff at work and health checks; and an account's own language."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from vinflow.storefront import conf
+from vinflow.storefront.languages import ASKED_FOR, set_language_cookie
 from vinflow.storefront.pages.errors import maintenance
 
-__all__ = ["Maintenance"]
+__all__ = ["AccountLanguage", "Maintenance"]
 
 OPEN = ("/admin/", "/static/", "/health", "/ready", "/metrics", "/language/", "/accounts/login/")
 
@@ -24,3 +25,16 @@ class Maintenance:
         if conf.in_maintenance() and not request.path.startswith(OPEN):
             return maintenance(request)
         return self._next(request)
+
+
+class AccountLanguage:
+    """Let the device speak what the account chose, from the moment of signing in."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._next = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        answer = self._next(request)
+        if code := getattr(request, ASKED_FOR, ""):
+            set_language_cookie(answer, code)
+        return answer

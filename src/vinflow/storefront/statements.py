@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from vinflow.money import Currency, Money
@@ -15,11 +18,74 @@ from vinflow.wallet import queries as wallet
 from vinflow.wallet.entries import AccountKind
 from vinflow.wallet.models import JournalLine
 
-__all__ = ["balances_after", "masked", "receipt_number", "statement_csv"]
+__all__ = [
+    "Movement",
+    "balance_after",
+    "balances_after",
+    "kind_of",
+    "masked",
+    "other_movements",
+    "receipt_number",
+    "statement_csv",
+]
 
 CSV_PAGE = 500
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-TYPES = {"credit": "Top-up", "bonus": "Bonus", "refund": "Refund", "order": "Order payment"}
+# What a line of the wallet is called, by the purpose of its entry; the English words are message ids.
+TYPES = {
+    "credit": "Top-up",
+    "credit_extra": "Top-up",
+    "bonus": "Bonus",
+    "refund": "Refund",
+    "order": "Order payment",
+}
+MOVEMENTS_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """A line of the ledger on a payer's wallet: its kind in words, the signed amount, what it left."""
+
+    kind: str
+    posted_at: datetime
+    money: Money
+    after: Money
+    reference: str
+
+
+def kind_of(purpose: str, source: str) -> str:
+    """Return what a line is called: a refund by its purpose or source, an adjustment when unknown."""
+    named = TYPES.get(purpose)
+    if named is None and (purpose.startswith("refund") or source.startswith("refund:")):
+        return "Refund"
+    return named or "Adjustment"
+
+
+def other_movements(user: Any, environment: str) -> list[Movement]:
+    """Return the newest lines of a payer's wallets that are no payment's own credit, newest first.
+
+    Refunds, corrections, what a shop took or gave: the history above them shows payments alone.
+    """
+    wallets = list(wallet.wallets(user, environment))
+    lines = (
+        JournalLine.objects.filter(account__in=wallets)
+        .exclude(entry__purpose="credit")
+        .select_related("entry")
+        .order_by("-entry__posted_at", "-pk")[:MOVEMENTS_SHOWN]
+    )
+    rows = [wallet.statement_row(line, Currency(line.currency)) for line in lines]
+    return [
+        Movement(
+            kind_of(row.purpose, row.source), row.posted_at, row.money, row.balance, _reference(row.memo)
+        )
+        for row in rows
+    ]
+
+
+def _reference(memo: str) -> str:
+    """Return the public reference of a payment that a memo names, "" when it names none."""
+    found = re.search(r"\bTXN[0-9A-Z]{5,22}\b", memo)
+    return found[0] if found else ""
 
 
 def balances_after(payments: Sequence[Payment]) -> dict[str, Money]:
@@ -68,7 +134,7 @@ def statement_csv(user: Any, environment: str) -> Iterator[bytes]:
         before: int | None = None
         while rows := wallet.statement(user, currency, environment, before_seq=before, limit=CSV_PAGE):
             for row in rows:
-                kind = TYPES.get(row.purpose, "Adjustment")
+                kind = kind_of(row.purpose, row.source)
                 reference = row.memo.rsplit(" ", 1)[-1] if row.purpose == "credit" else row.source
                 yield _row(
                     [

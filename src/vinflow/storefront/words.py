@@ -6,9 +6,9 @@ comment. Holes are written {amount}, the same in every language, and filled here
 
 from __future__ import annotations
 
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext, ngettext, pgettext
 
-__all__ = ["say"]
+__all__ = ["say", "say_many"]
 
 
 def say(text: str, /, *, context: str | None = None, **values: object) -> str:
@@ -20,3 +20,8 @@ def say(text: str, /, *, context: str | None = None, **values: object) -> str:
     """
     found = pgettext(context, text) if context else gettext(text)
     return found.format(**values) if values else found
+
+
+def say_many(one: str, many: str, /, count: int, **values: object) -> str:
+    """Return the sentence for one or for many, as the page's language counts, its holes filled."""
+    return ngettext(one, many, count).format(**values)

@@ -35,7 +35,7 @@ from vinflow.storefront.pages.status import revision
 from vinflow.storefront.pictures import QrPicture, on_page
 from vinflow.storefront.throttle import wait_s
 from vinflow.storefront.timeline import timeline
-from vinflow.storefront.words import say
+from vinflow.storefront.words import say, say_many
 
 __all__ = [
     "cancel",
@@ -107,13 +107,14 @@ def checkout(request: HttpRequest, payment: Payment) -> HttpResponse:
     if name in ("completed", "late", "canceled") and not in_wallet:
         text = TITLES[name]
     time = formats.span(co.remaining_ms)
+    shown = "larger" if co.state == "pending" and request.GET.get("larger") == "1" else co.state
     context: dict[str, Any] = {
         "payment": payment,
         "co": co,
         "paid": co.paid or co.money,
         "revision": revision(co),
         "title": say(TITLES[name]),
-        "state_template": f"storefront/checkout/{co.state}.html",
+        "state_template": f"storefront/checkout/{shown}.html",
         "announce": {"text": say(text).format(amount=amount, time=time), "mode": mode},
         "said": request.GET.get("said", ""),
         "said_line": said_line(request.GET.get("said", ""), request.GET.get("s", ""), co),
@@ -139,12 +140,22 @@ def said_line(kind: str, seconds: str, co: Checkout) -> str:
     if kind == "none" and co.checked_at:
         return say("No payment seen yet. Checked at {time}.", time=formats.exact(co.checked_at))
     if kind == "wait" and seconds.isascii() and seconds.isdigit() and len(seconds) < 4:
-        return say("You can check again in {seconds} seconds.", seconds=int(seconds))
+        return check_again_in(int(seconds))
     if kind == "later" and co.next_check_at:
         return later_sentence(co.next_check_at)
     if kind == "slow":
         return say("The bank network answers slowly. If you have paid, do not pay again.")
     return ""
+
+
+def check_again_in(seconds: int) -> str:
+    """Return when the payer may press again, in words."""
+    return say_many(
+        "You can check again in {seconds} second.",
+        "You can check again in {seconds} seconds.",
+        seconds,
+        seconds=seconds,
+    )
 
 
 def later_sentence(at: datetime) -> str:
@@ -180,7 +191,7 @@ def _check_answer(
         return _see_other(f"{address}?said={kind}" + (f"&s={wait}" if kind == "wait" else ""))
     texts = {
         "none": lambda: say("No payment seen yet. Checked at {time}.", time=formats.exact(at)),
-        "wait": lambda: say("You can check again in {seconds} seconds.", seconds=wait),
+        "wait": lambda: check_again_in(wait),
         "later": lambda: later_sentence(at),
         "slow": lambda: say("The bank network answers slowly. If you have paid, do not pay again."),
     }

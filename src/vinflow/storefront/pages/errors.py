@@ -18,9 +18,17 @@ from django.template import loader
 from django.utils.translation import get_language
 
 from vinflow.storefront import conf
-from vinflow.storefront.words import say
+from vinflow.storefront.words import say, say_many
 
-__all__ = ["csrf_failed", "forbidden", "maintenance", "not_found", "server_error", "too_fast"]
+__all__ = [
+    "csrf_failed",
+    "forbidden",
+    "maintenance",
+    "not_found",
+    "server_error",
+    "too_fast",
+    "too_many_tries",
+]
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +51,19 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
     return HttpResponseForbidden(loader.render_to_string("storefront/errors/403_csrf.html", {}, request))
 
 
+def too_many_tries(wait_s: int) -> str:
+    """Return how long a person has to wait, in words."""
+    return say_many(
+        "Too many tries. Wait {seconds} second.",
+        "Too many tries. Wait {seconds} seconds.",
+        wait_s,
+        seconds=wait_s,
+    )
+
+
 def too_fast(request: HttpRequest, *, wait_s: int) -> HttpResponse:
     """Answer 429 with a page that says when, and Retry-After."""
-    line = say("Too many tries. Wait {seconds} seconds.", seconds=wait_s)
+    line = too_many_tries(wait_s)
     answer = render(request, "storefront/errors/429.html", {"line": line}, status=429)
     answer["Retry-After"] = str(wait_s)
     return answer

@@ -10,32 +10,24 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from vinflow.storefront.languages import remember, set_language_cookie
 from vinflow.storefront.pages.errors import not_found
 
 __all__ = ["language"]
-
-YEAR_S = 365 * 86400
 
 
 @transaction.non_atomic_requests
 @never_cache
 @require_safe
 def language(request: HttpRequest, code: str) -> HttpResponse:
-    """Keep the language in a cookie and go back to the page; it changes nothing else, so a link may do it."""
+    """Keep the language, in a cookie and with the account, and go back: no more, so a link may do it."""
     if code not in dict(settings.LANGUAGES):
         return not_found(request)
     back = request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
         back = reverse("storefront:dashboard")
+    if request.user.is_authenticated:
+        remember(request.user, code)
     answer = HttpResponseRedirect(back)
-    answer.set_cookie(
-        settings.LANGUAGE_COOKIE_NAME,
-        code,
-        max_age=YEAR_S,
-        path=settings.LANGUAGE_COOKIE_PATH,
-        domain=settings.LANGUAGE_COOKIE_DOMAIN,
-        secure=settings.LANGUAGE_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
+    set_language_cookie(answer, code)
     return answer

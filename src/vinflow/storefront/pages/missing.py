@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from vinflow.payments import claiming, clock, queries
 from vinflow.payments.models import Payment
 from vinflow.storefront.pages.access import owned, signed_in
+from vinflow.storefront.pages.errors import too_many_tries
 from vinflow.storefront.throttle import wait_s
 from vinflow.storefront.words import say
 
@@ -89,7 +90,7 @@ def missing(request: HttpRequest, payment: Payment) -> HttpResponse:
     at = clock.aligned()
     wait = wait_s(f"claim:{payment.user_id or payment.transaction_id}", every_s=EVERY_S, at=at)
     if wait:
-        line = say("Too many tries. Wait {seconds} seconds.", seconds=wait)
+        line = too_many_tries(wait)
         answer = _page(request, payment, name=name, error=line, status_code=429)
         answer["Retry-After"] = str(wait)
         return answer

@@ -15,7 +15,7 @@ from vinflow.money import Money
 from vinflow.payments import clock, conf, queries
 from vinflow.payments.models import Payment
 from vinflow.storefront import formats
-from vinflow.storefront.statements import balances_after, statement_csv
+from vinflow.storefront.statements import balances_after, other_movements, statement_csv
 
 __all__ = ["Row", "statement", "wallet"]
 
@@ -88,6 +88,7 @@ def wallet(request: HttpRequest) -> HttpResponse:
         "size": size,
         "sizes": SIZES,
         "counts": counts,
+        "movements": other_movements(request.user, conf.environment()),
         "total_added": queries.total_added(request.user),
         "before": f"?status={which}&size={size}&page={page.number - 1}" if page.number > 1 else "",
         "next": f"?status={which}&size={size}&page={page.number + 1}" if page.number < page.pages else "",

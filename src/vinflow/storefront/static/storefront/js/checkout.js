@@ -165,7 +165,7 @@ const goOn = (seconds) => {
   let left = seconds;
   line.hidden = false;
   const tick = () => {
-    text.textContent = words().returning.replace("{seconds}", left);
+    text.textContent = (left === 1 ? words().returningOne : words().returning).replace("{seconds}", left);
     if (left === 0) location.assign(main.dataset.backTo || document.querySelector(".kw-brand").href);
     left -= 1;
   };
@@ -182,6 +182,7 @@ const goOn = (seconds) => {
 // draws the page anew as soon as it can be reached; until then this much is true without it.
 const timeIsUp = () => {
   countdown = null;
+  if (!main.querySelector(".kw-khqr-body")) { location.replace(location.pathname); return; } // the larger view
   const said = byId("co-time-up").content.cloneNode(true);
   // What goes leaves its room behind: nothing may jump under a finger.
   for (const part of main.querySelectorAll(".kw-actions, .kw-col-card > :not(.kw-khqr)")) {
@@ -263,19 +264,20 @@ const bind = () => {
   });
 
   const larger = byId("co-larger-dialog");
-  byId("co-larger")?.addEventListener("click", () => {
+  byId("co-larger")?.addEventListener("click", (event) => {
     const slot = larger.querySelector("[data-slot]");
     const drawn = main.querySelector("[data-testid=khqr-qr] svg");
     if (!drawn) return;
+    event.preventDefault();
     const copy = drawn.cloneNode(true);
     copy.removeAttribute("role");
     copy.removeAttribute("aria-label");
     copy.setAttribute("aria-hidden", "true");
     const side = Number(main.querySelector("[data-testid=khqr-qr]").dataset.modules) + 8;
-    const room = Math.min(innerWidth * 0.92 - 34, innerHeight * 0.8 - 120, 560);
+    const room = Math.max(256, Math.min(innerWidth - 16, innerHeight - 150, 560));
     const ratio = devicePixelRatio || 1;
-    const pixels = Math.max(1, Math.floor((Math.max(room, 256) * ratio) / side));
-    for (const name of ["width", "height"]) copy.setAttribute(name, (pixels * side) / ratio);
+    const whole = (Math.floor((room * ratio) / side) * side) / ratio; // whole device pixels a module, where that is larger
+    for (const name of ["width", "height"]) copy.setAttribute(name, whole > 260 ? whole : room);
     slot.replaceChildren(copy);
     larger.showModal();
   });
