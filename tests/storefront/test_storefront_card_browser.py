@@ -191,4 +191,4 @@ def test_the_first_view_of_the_checkout_is_small(visit: Any, shop: Any, site: st
     page.goto(site + path(shop.opened(user)), wait_until="networkidle")
 
     weight = sum(size for url, size in sizes.items() if not url.endswith(".woff2") and "/status/" not in url)
-    assert weight <= 70_000, sizes  # before compression, which makes a third of it
+    assert weight <= 72_000, sizes  # before compression; the budget test weighs what goes over the wire
