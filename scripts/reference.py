@@ -112,7 +112,40 @@ def errors_page() -> str:
             lines += _reasons()
         if room == "vinflow.payments":
             lines += _codes()
+    lines += _checks()
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _checks() -> list[str]:
+    """Return a table of what the start-up checks of the apps may say, with the remedy each names."""
+    rows = []
+    for file in sorted((ROOT / "src" / "vinflow").glob("*/checks.py")):
+        for call in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            given = {keyword.arg: keyword.value for keyword in call.keywords}
+            if call.args and isinstance(name := given.get("id"), ast.Constant):
+                remedy = given.get("hint")
+                rows.append((str(name.value), _sentence(call.args[0]), _sentence(remedy) if remedy else ""))
+    return [
+        "## Start-up checks\n",
+        "`manage.py check` says these, with `--database default` those about the database too; the watcher does",
+        "not begin while one of the errors (E) stands. Dots stand for what was found; `payments.E001` is about",
+        "a setting that is missing or cannot be meant, and its sentence names it.\n",
+        "| check | says | remedy |",
+        "| --- | --- | --- |",
+        *(f"| `{name}` | {says} | {remedy} |" for name, says, remedy in sorted(rows)),
+        "",
+    ]
+
+
+def _sentence(node: ast.expr) -> str:
+    """Return a literal or an f-string as a reader sees it, what is put in at run time as dots."""
+    if isinstance(node, ast.Constant):
+        return str(node.value).replace("|", "\\|").replace("<", "&lt;")
+    if isinstance(node, ast.JoinedStr):
+        return "".join(_sentence(part) for part in node.values)
+    return "..."
 
 
 def commands_page() -> str:

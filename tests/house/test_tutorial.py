@@ -203,3 +203,12 @@ def test_the_watcher_credits_a_payment_whose_page_is_closed(
 
 def test_the_books_of_the_shop_hold(shop: Shop, page: httpx2.Client) -> None:
     assert "; 0 problems" in shop.run("python", "manage.py", "audit_ledger")
+
+
+def test_a_person_reads_it_in_less_than_a_quarter_of_an_hour(tutorial: str) -> None:
+    code = "".join(re.findall(r"^```\w+\n(.*?)^```", tutorial, re.MULTILINE | re.DOTALL))
+    prose = re.sub(r"^```.*?^```|<!--.*?-->", "", tutorial, flags=re.MULTILINE | re.DOTALL)
+
+    minutes = len(prose.split()) / 150 + len(code.splitlines()) * 4 / 60  # slowly, in a second language
+
+    assert 3 < minutes < 13  # what is left is the machine's
