@@ -129,9 +129,9 @@ def _checks() -> list[str]:
                 rows.append((str(name.value), _sentence(call.args[0]), _sentence(remedy) if remedy else ""))
     return [
         "## Start-up checks\n",
-        "`manage.py check` says these, with `--database default` those about the database too; the watcher does",
-        "not begin while one of the errors (E) stands. Dots stand for what was found; `payments.E001` is about",
-        "a setting that is missing or cannot be meant, and its sentence names it.\n",
+        "`manage.py check` says these, with `--database default` those about the database too; the",
+        "watcher does not begin while one of the errors (E) stands. Dots stand for what was found;",
+        "`payments.E001` is about a setting that is missing or cannot be meant: its sentence names it.\n",
         "| check | says | remedy |",
         "| --- | --- | --- |",
         *(f"| `{name}` | {says} | {remedy} |" for name, says, remedy in sorted(rows)),
