@@ -17,6 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +48,7 @@ def versions() -> dict[str, str]:
     }
 
 
+@lru_cache
 def commit() -> str:
     """Return the commit that is proved, with a plus where the tree differs from it."""
     told = subprocess.run(
@@ -191,7 +193,10 @@ class Tally:
         took = round(time.time() - self.began, 1) if closed else None
         ended = ", ".join(f"{n:,} {state}" for state, n in self.states.most_common())
         rows = [
-            ["runs", f"{sums['runs']:,} of {self.count:,} (seeds {self.first} to {self.first + self.count - 1})"],
+            [
+                "runs",
+                f"{sums['runs']:,} of {self.count:,} (seeds {self.first} to {self.first + self.count - 1})",
+            ],
             ["of these over a real socket", f"{sums['sockets']:,}"],
             ["payments", f"{sums['payments']:,} ({ended})"],
             ["calls to the stand-in", f"{sums['calls']:,}"],
@@ -238,7 +243,6 @@ def campaign(first: int, count: int, jobs: int, stop_at: float | None = None) ->
                 break
             _told(tally, _one(seed))
     else:
-        # A single process lives for a hundred runs: what a library keeps must not grow for a night.
         with ProcessPoolExecutor(jobs, initializer=_begin) as pool:
             waiting: list[Any] = []
             for seed in seeds:

@@ -20,6 +20,7 @@ from django.db import connection
 from tests.proof import adversaries
 from tests.proof.actors import Crowd, Life
 from tests.proof.checkers import Checkers, aware, rows
+from tests.proof.faults import FAULTS
 from tests.proof.secrets_kept import budgets, exchanges_and_metrics, nothing_secret
 from tests.proof.world import World
 
@@ -69,11 +70,15 @@ class NoFunds(RuntimeError):
 class Simulator:
     """A run; everything random comes from the seed."""
 
-    def __init__(self, seed: int, *, socket: bool = False, verbose: bool = False) -> None:
+    def __init__(
+        self, seed: int, *, socket: bool = False, verbose: bool = False, faults: tuple[str, ...] = ()
+    ) -> None:
+        """faults: these by name, instead of those the seed draws."""
         self.seed = seed
-        self.world = World(seed, socket=socket, verbose=verbose)
+        named = [fault for fault in FAULTS if fault.name in faults]
+        self.world = World(seed, socket=socket, verbose=verbose, faults=named)
         self.steps = 0
-        self.fruitless = 0
+        self.fruitless = self.carried = 0
         self.not_before_ms = 0
         self.down_until_ms = 0
         self.funds_refuse = False
@@ -348,7 +353,8 @@ class Simulator:
 
     def _stepped(self, report: Any) -> None:
         """Wait a second after a step, as the loop does; longer while there is nothing to do but wait."""
-        busy = getattr(report, "asked", 0) or getattr(report, "processed", 0)
+        busy = len(self.world.carried) > self.carried or getattr(report, "processed", 0)
+        self.carried = len(self.world.carried)
         self.fruitless = 0 if busy else self.fruitless + 1
         most = 120.0 if self.world.storm else 3600.0
         wait_s = min(most, 4.0 ** min(self.fruitless, 6))

@@ -29,7 +29,7 @@ from vinflow.bakong import Client
 from vinflow.bakong.carrying import blocking_transport
 from vinflow.payments import clock, gateways, learning
 from vinflow.payments.errors import IllegalTransition, OpeningRefused, ReviewRefused
-from vinflow.payments.models import ALPHABET
+from vinflow.payments.models.choices import ALPHABET
 from vinflow.sandbox import Clock, Sandbox, SandboxServer
 
 __all__ = ["Actor", "Died", "Doom", "World"]
