@@ -169,7 +169,7 @@ APART = (
 
 
 def drawn(seed: int) -> list[Fault]:
-    """Return the faults of a seed, in catalogue order: its class of its block of eight, and some by chance."""
+    """Return the faults of a seed, in catalogue order: its eighth of a shuffled deck, and some by chance."""
     block, place = divmod(seed, CLASSES)
     deck = list(FAULTS)
     random.Random(f"deck {block}").shuffle(deck)

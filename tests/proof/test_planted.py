@@ -1,4 +1,4 @@
-"""Can the checkers fail? Each test plants one mistake in the product and shows that a run of the simulator finds it."""
+"""Can the checkers fail? Each test plants one mistake in the product; a run of the simulator finds it."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-
 from tests.proof import pristine
 from tests.proof.simulator import Outcome, Simulator
+
 from vinflow.payments import answering, budgeting, conf, confirming, crediting, expiring
 from vinflow.payments.gateways import recording
 from vinflow.payments.matching import Match

@@ -1,4 +1,4 @@
-"""The way to the stand-in without a socket: the client's own carrying code on one side, the stand-in on the other.
+"""The way to the stand-in without a socket: the client's carrying code here, the stand-in there.
 
 What a socket would do to an answer (reset, hang, cut, noise, drip) is done here in virtual time, so that a
 run with a hundred time-outs takes no longer than one without.

@@ -30,7 +30,7 @@ def speaks_against(transfer: Transfer, attempt: tuple[Any, ...], asked_at: datet
     from tests.proof.checkers import aware
     from tests.proof.world import BRIDGE
 
-    md5, created_at, expires_at, watch_until, amount_minor, currency = attempt
+    _md5, created_at, expires_at, watch_until, amount_minor, currency = attempt
     if transfer.failed:
         return "it failed"
     if transfer.currency != currency or minor_of(transfer, currency) != amount_minor:

@@ -20,9 +20,9 @@ from typing import Any
 from unittest import mock
 
 from django.db import OperationalError, connection
-from django.test.utils import override_settings
 from tests.proof import pristine
 from tests.proof.faults import Fault, drawn
+from tests.proof.listening import Listener, Settings
 from tests.proof.transport import Carried, InProcess, Recording, words_of
 
 from vinflow.bakong import Client
@@ -45,6 +45,8 @@ class Died(BaseException):
 
 class Refused(OperationalError):
     """What a database says that gives up a transaction."""
+
+    ordered = True
 
 
 @dataclass
@@ -157,7 +159,7 @@ class World:
             "VINFLOW_LEDGER_KEY": "the-simulator-signs-with-this-key-0123456789",
             "VINFLOW_NEWCOMERS_SHARE": self.chance.choice(("0.30", "1", "1", "1")),
         }
-        self.configured = self.flow.enter_context(_Settings(self.kept_settings))
+        self.configured = self.flow.enter_context(Settings(self.kept_settings))
         self.secrets += [self.bank.token, self.bank.hosted_token, self.bank.email]
         self.flow.enter_context(clock.used(self.now))
         made = self.flow.enter_context
@@ -191,7 +193,7 @@ class World:
         return "TXN" + "".join(self.chance.choice(ALPHABET) for _ in range(20))
 
     def _listen(self) -> None:
-        handler = _Listener(self)
+        handler = Listener(self)
         root = logging.getLogger("vinflow")
         old = (root.level, root.propagate)
         root.addHandler(handler)
@@ -232,6 +234,9 @@ class World:
             for key in (hash_, md5 if word == "failed" else "", f"{md5}:{hash_}"):
                 if key in self.truths:
                     self.meet(self.truths[key])
+        if self.skew_s and self.storm and any(words_of(carried)):
+            for name in ("clock_ahead", "clock_behind", "clock_apart"):
+                self.meet(name)
         self._seen_switches(carried)
 
     def _seen_switches(self, carried: Carried) -> None:
@@ -379,50 +384,8 @@ class World:
 
 
 def _waited_for() -> bool:
-    """Whether a lock of this process is held: a rival in another thread would wait, one in this would forever."""
+    """Whether a lock of this process is held: a rival in this very thread would wait for it forever."""
     return learning._lock.locked() or any(
         getattr(getattr(gateway, "tokens", None), "_guard", learning._lock).locked()
         for gateway in gateways._made.values()
     )
-
-
-class _Listener(logging.Handler):
-    """Keeps every record as the text it would become, and looks for errors nobody ordered."""
-
-    def __init__(self, world: World) -> None:
-        super().__init__(logging.DEBUG)
-        self.world = world
-
-    def emit(self, record: logging.LogRecord) -> None:
-        plain = {k: v for k, v in record.__dict__.items() if k not in logging.makeLogRecord({}).__dict__}
-        text = f"{record.name} {record.getMessage()} {plain}"
-        if record.exc_info and record.exc_info[1] is not None:
-            error = record.exc_info[1]
-            text += "".join(traceback.format_exception(error))
-            ordered = isinstance(error, Refused) or getattr(error, "ordered", False)
-            if not ordered:
-                where = traceback.extract_tb(error.__traceback__)[-1]
-                self.world.violate(
-                    f"an error was swallowed: {record.getMessage()}: {type(error).__name__}: {error}"
-                    f" ({where.name}:{where.lineno})"
-                )
-        self.world.logged.append(text)
-
-
-class _Settings:
-    """Django settings that may change on the way."""
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self.flow = ExitStack()
-        self.values = values
-
-    def __enter__(self) -> _Settings:
-        self.change(self.values)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.flow.close()
-
-    def change(self, values: dict[str, Any]) -> None:
-        self.flow.close()
-        self.flow.enter_context(override_settings(**values))
