@@ -13,7 +13,7 @@ from typing import Any
 import vinflow.backoffice
 import vinflow.storefront
 from vinflow.backoffice import dossier, listing, meanings, settings_form
-from vinflow.backoffice.pages import overview
+from vinflow.backoffice.pages import overview, statements
 from vinflow.backoffice.templatetags.backoffice import ROOMS
 from vinflow.money import Currency, Money
 
@@ -56,6 +56,7 @@ def said() -> Iterator[str]:
         yield from (row[0] for row in table.values())
     tables = (meanings.OUTCOMES, meanings.WHY_NOT, meanings.REASONS, meanings.FATES, listing.STATES)
     tables += (meanings.SENT, meanings.DIFFERENCES)
+    tables += (meanings.KINDS, statements.COLUMNS)
     for words in (*tables, dossier.PROPOSED, dossier.DECIDED, dossier.ACTS):
         yield from words.values()
     yield from (word for _state, word in overview.RESULTS)

@@ -16,10 +16,11 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import translation
 
-from vinflow.backoffice import attention, figures, listing, quota, secrets_shown
+from vinflow.backoffice import attention, figures, listing, proofs, quota, secrets_shown
 from vinflow.backoffice.attention import Note
 from vinflow.backoffice.channels import Alert, Channel
 from vinflow.backoffice.days import PHNOM_PENH
+from vinflow.backoffice.items import of_environment
 from vinflow.backoffice.models import AlertState, RoleProposal, SafetyProposal
 from vinflow.backoffice.words import say
 from vinflow.payments import conf as payments_conf
@@ -59,8 +60,9 @@ def events(*, at: datetime) -> list[Note]:
         at=at,
         clock_time=f"{alive.beat_at.astimezone(PHNOM_PENH):%H:%M}" if alive.beat_at else "",
     )
+    found += proofs.notes(environment)
     newest = (
-        ReviewItem.objects.filter(decision="", payment__environment=environment)
+        ReviewItem.objects.filter(of_environment(environment), decision="")
         .order_by("-pk")
         .values_list("pk", flat=True)
         .first()

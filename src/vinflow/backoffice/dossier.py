@@ -20,7 +20,7 @@ from vinflow.backoffice.words import say
 from vinflow.money import format_money
 from vinflow.payments import reviewing, sending
 from vinflow.payments.crediting import entry_source
-from vinflow.payments.models import Attempt, Exchange, Payment, ReviewItem, Transfer
+from vinflow.payments.models import Attempt, Exchange, Payment, ReviewItem, StatementLine, Transfer
 from vinflow.wallet.entries import Side
 from vinflow.wallet.models import JournalLine
 
@@ -76,6 +76,8 @@ class ItemView:
     proposed_by_me: bool
     ways: tuple[str, ...]
     unseen: str = ""  # what the gateway says of a return's transfer while it was not seen
+    line: StatementLine | None = None
+    may_link: bool = False
 
 
 @dataclass
@@ -188,6 +190,7 @@ def item_view(item: ReviewItem, *, viewer: Any) -> ItemView:
     else:
         came = f"{facts.get('amount_text', '')} {facts.get('currency', '')}".strip()
         to, sender = str(facts.get("to_account", "")), str(facts.get("from_account", ""))
+    line = StatementLine.objects.filter(item=item).first() if "statement_line" in item.reasons else None
     claimed = "claimed_by_hash" in item.reasons
     ways: tuple[str, ...] = ("dismissed",)
     if transfer is not None:
@@ -212,6 +215,8 @@ def item_view(item: ReviewItem, *, viewer: Any) -> ItemView:
         proposed_by_me=item.proposed_by_id is not None and item.proposed_by_id == viewer.pk,
         ways=ways,
         unseen=unseen,
+        line=line,
+        may_link=line is not None and line.fate == StatementLine.Fate.SUSPENSE,
     )
 
 

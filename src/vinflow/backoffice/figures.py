@@ -18,6 +18,7 @@ from django.db.models import Case, Count, Max, Min, OuterRef, Q, Subquery, Sum, 
 from django.db.models.functions import TruncDate
 
 from vinflow.backoffice.days import PHNOM_PENH, day_of, span_of
+from vinflow.backoffice.items import of_environment
 from vinflow.backoffice.models import CallTally, PaymentTally
 from vinflow.money import Currency, Money
 from vinflow.payments.models import Attempt, Exchange, Payment, PaymentSettings, ReviewItem, WorkerPulse
@@ -267,7 +268,7 @@ def review_desk(environment: str, first: date, last: date) -> Desk:
     """
     start, end = span_of(first, last)
     given = Q(decision=ReviewItem.Decision.CREDITED, decided_at__gte=start, decided_at__lt=end)
-    rows = ReviewItem.objects.filter(Q(decision="") | given, payment__environment=environment).values_list(
+    rows = ReviewItem.objects.filter(Q(decision="") | given, of_environment(environment)).values_list(
         "decision", "reasons", "decided_at", "transfer__fate", "transfer__currency", "transfer__amount_minor"
     )
     found = Desk(Counter(), {currency: {} for currency in Currency})

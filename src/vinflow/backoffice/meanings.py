@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from vinflow.backoffice.words import say
+from vinflow.payments.differences import Kind
 from vinflow.payments.matching import Reason
 from vinflow.payments.models import Sending
 
@@ -98,6 +99,25 @@ def sent(sending: Sending) -> str:
     if sending.last_reason:
         told.append(say(WHY_NOT.get(sending.last_reason, sending.last_reason)))
     return f"{text} ({', '.join(told)})" if told else text
+
+
+KINDS = {
+    Kind.PAID_NOT_BOOKED: "Paid, and not in the books",
+    Kind.UNKNOWN_TO_BAKONG: "In the books, and Bakong does not know it",
+    Kind.OTHER_AMOUNT: "Bakong names another amount",
+    Kind.OTHER_CURRENCY: "Bakong names another currency",
+    Kind.OTHER_RECEIVER: "Bakong names another receiver",
+    Kind.REFUNDED_SINCE: "Sent back by the bank since",
+    Kind.STUCK_PENDING: "Waiting long after its end",
+    Kind.SUSPENSE_WITHOUT_ITEM: "In suspense, and nobody is asked about it",
+    Kind.CLOSING_BALANCE: "The bank shows another balance",
+}
+
+
+def difference(kind: str) -> str:
+    """Return a kind of difference in words."""
+    known = {str(key): text for key, text in KINDS.items()}
+    return say(known[kind]) if kind in known else kind
 
 
 def fate(name: str) -> str:

@@ -24,6 +24,7 @@ RIGHTS: Mapping[str, str] = {
     "see_review": "Can see the review desk",
     "decide_review": "Can decide about odd transfers",
     "see_ledger": "Can see the books",
+    "reconcile": "Can reconcile, enter closing balances and import statements",
     "see_settings": "Can see payment settings",
     "change_settings": "Can change payment settings",
     "change_safety": "Can propose and approve safety limits",
@@ -31,7 +32,15 @@ RIGHTS: Mapping[str, str] = {
 }
 
 _CASHIER = ("see_overview", "see_transactions")
-_ACCOUNTANT = (*_CASHIER, "export_transactions", "write_note", "see_review", "see_ledger", "see_settings")
+_ACCOUNTANT = (
+    *_CASHIER,
+    "export_transactions",
+    "write_note",
+    "see_review",
+    "see_ledger",
+    "reconcile",
+    "see_settings",
+)
 _MANAGER = (*_ACCOUNTANT, "recheck_payment", "decide_review", "change_settings")
 
 ROLES: Mapping[str, tuple[str, ...]] = {
@@ -63,6 +72,14 @@ ADDRESSES: Mapping[str, str | None] = {
     "ledger": "see_ledger",
     "entries": "see_ledger",
     "resume": "change_safety",
+    "reconciliation": "see_ledger",
+    "report": "see_ledger",
+    "report_csv": "reconcile",
+    "run": "reconcile",
+    "explain": "reconcile",
+    "closing": "reconcile",
+    "statement": "reconcile",
+    "link": "decide_review",
     "settings_home": "see_settings",
     "settings": "see_settings",  # saving asks for change_settings besides
     "proposal": "change_safety",

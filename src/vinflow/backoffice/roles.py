@@ -8,7 +8,7 @@ from django.apps import apps as registry
 
 from vinflow.backoffice.rights import RIGHTS, ROLES
 
-__all__ = ["after_migrate", "install"]
+__all__ = ["after_migrate", "give", "install"]
 
 
 def install(apps: Any, alias: str) -> None:
@@ -39,3 +39,15 @@ def after_migrate(*, using: str, apps: Any = registry, **_rest: Any) -> None:
     except LookupError:
         return
     install(apps, using)
+
+
+def give(apps: Any, alias: str, right: str, roles: tuple[str, ...]) -> None:
+    """Give a new right to groups that are there already; for the migration that brings the right."""
+    install(apps, alias)
+    permission = (
+        apps.get_model("auth", "Permission")
+        .objects.using(alias)
+        .get(content_type__app_label="backoffice", codename=right)
+    )
+    for group in apps.get_model("auth", "Group").objects.using(alias).filter(name__in=roles):
+        group.permissions.add(permission)

@@ -11,8 +11,10 @@ from vinflow.backoffice.pages import (
     people,
     probes,
     proposal,
+    reconciliation,
     review,
     settings,
+    statements,
     transactions,
 )
 
@@ -45,4 +47,12 @@ urlpatterns = [
     path("admin/ledger/", ledger.ledger, name="ledger"),
     path("admin/ledger/entries/", ledger.entries, name="entries"),
     path("admin/ledger/resume/", ledger.resume, name="resume"),
+    path("admin/review/<int:pk>/link/", statements.link, name="link"),
+    path("admin/reconciliation/", reconciliation.reconciliation, name="reconciliation"),
+    path("admin/reconciliation/run/", reconciliation.run, name="run"),
+    path("admin/reconciliation/closing/", reconciliation.closing, name="closing"),
+    path("admin/reconciliation/statement/", statements.statement, name="statement"),
+    path("admin/reconciliation/<int:pk>/", reconciliation.report, name="report"),
+    path("admin/reconciliation/<int:pk>/differences.csv", reconciliation.report_csv, name="report_csv"),
+    path("admin/reconciliation/<int:pk>/explain/", reconciliation.explain, name="explain"),
 ]

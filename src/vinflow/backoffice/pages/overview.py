@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from vinflow.backoffice import attention, charts, figures, listing, meanings, quota, secrets_shown
+from vinflow.backoffice import attention, charts, figures, listing, meanings, proofs, quota, secrets_shown
 from vinflow.backoffice.charts import Chart, Series
 from vinflow.backoffice.days import PHNOM_PENH
 from vinflow.backoffice.desk import desk
@@ -88,7 +88,8 @@ def overview(request: HttpRequest) -> HttpResponse:
             token_ends_at=secrets_shown.token_ends_at(),
             at=at,
             clock_time=beat,
-        ),
+        )
+        + proofs.notes(environment),
         "quota": left,
         "gateway": _gateway(recent, left, at),
         "calls": [_call_row(one) for one in calls],

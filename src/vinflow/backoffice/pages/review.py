@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 
 from vinflow.backoffice import dossier, listing, meanings
 from vinflow.backoffice.desk import desk
+from vinflow.backoffice.items import of_environment
 from vinflow.backoffice.rights import may
 from vinflow.backoffice.words import say
 from vinflow.payments import clock, reviewing, sending
@@ -27,8 +28,8 @@ def review(request: HttpRequest) -> HttpResponse:
     at = clock.now()
     decided = request.GET.get("show") == "decided"
     items = (
-        ReviewItem.objects.filter(payment__environment=listing.environment())
-        .select_related("transfer", "payment__user", "attempt", "proposed_by", "decided_by")
+        ReviewItem.objects.filter(of_environment(listing.environment()))
+        .select_related("transfer", "payment__user", "attempt", "proposed_by", "decided_by", "statement_line")
         .order_by("-decided_at" if decided else "opened_at", "pk")
     )
     items = items.exclude(decision="") if decided else items.filter(decision="")

@@ -18,6 +18,7 @@ ROOMS = (
     ("transactions", "Transactions", "see_transactions"),
     ("review", "Review", "see_review"),
     ("ledger", "Books", "see_ledger"),
+    ("reconciliation", "Reconciliation", "see_ledger"),
     ("settings", "Settings", "see_settings"),
 )
 
@@ -42,6 +43,12 @@ def masked(account: str) -> str:
 def fate(name: str) -> str:
     """Return what became of a transfer, in words."""
     return meanings.fate(name)
+
+
+@register.filter
+def difference(kind: str) -> str:
+    """Return a kind of difference in words."""
+    return meanings.difference(kind)
 
 
 @register.filter
