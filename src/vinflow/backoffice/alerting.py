@@ -16,7 +16,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 from django.utils import translation
 
-from vinflow.backoffice import attention, figures, listing, proofs, quota, secrets_shown
+from vinflow.backoffice import attention, figures, listing, quota, secrets_shown
 from vinflow.backoffice.attention import Note
 from vinflow.backoffice.channels import Alert, Channel
 from vinflow.backoffice.days import PHNOM_PENH
@@ -46,7 +46,7 @@ def events(*, at: datetime) -> list[Note]:
     when they are proposed and when they are changed.
     """
     environment = listing.environment()
-    alive = figures.pulse()
+    alive = figures.pulse(environment)
     ends = secrets_shown.token_ends_at()
     today = figures.today(at)
     _all, recent = figures.calls(environment, today, today, recent_from=at - RECENT)
@@ -60,7 +60,6 @@ def events(*, at: datetime) -> list[Note]:
         at=at,
         clock_time=f"{alive.beat_at.astimezone(PHNOM_PENH):%H:%M}" if alive.beat_at else "",
     )
-    found += proofs.notes(environment)
     newest = (
         ReviewItem.objects.filter(of_environment(environment), decision="")
         .order_by("-pk")

@@ -59,6 +59,9 @@ def notes(
         found.append(
             Note("books", say("The books do not add up: spending is stopped"), reverse("backoffice:ledger"))
         )
+    if pulse.failed_proof is not None:
+        text = say("The audit of the books failed: {n} problems", n=pulse.problems)
+        found.append(Note(f"audit_{pulse.failed_proof}", text, reverse("backoffice:reconciliation")))
     if pulse.beat_at is None or at - pulse.beat_at > WATCHER_SILENT:
         text = (
             say("Background checking has stopped since {time}", time=clock_time)
@@ -99,6 +102,10 @@ def notes(
         found.append(Note("late", say("{n} late payments on hold", n=reviews["late"]), desk))
     if reviews["other"]:
         found.append(Note("review", say("{n} other transfers wait for a decision", n=reviews["other"]), desk))
+    if pulse.differences:
+        text = say("{n} differences between Bakong, the bank and the books", n=pulse.differences)
+        key = f"difference_{pulse.newest_difference}"  # a newer one is told anew
+        found.append(Note(key, text, reverse("backoffice:reconciliation")))
     if waiting.stuck:
         text = say("{n} payments past expiry without an answer", n=waiting.stuck)
         found.append(Note("stuck", text, f"{payments}?status=confirming"))

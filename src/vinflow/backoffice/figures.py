@@ -14,14 +14,23 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, Count, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
+from django.db.models import Case, Count, Exists, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
 from django.db.models.functions import TruncDate
 
 from vinflow.backoffice.days import PHNOM_PENH, day_of, span_of
 from vinflow.backoffice.items import of_environment
 from vinflow.backoffice.models import CallTally, PaymentTally
 from vinflow.money import Currency, Money
-from vinflow.payments.models import Attempt, Exchange, Payment, PaymentSettings, ReviewItem, WorkerPulse
+from vinflow.payments.models import (
+    Attempt,
+    BooksCheck,
+    Difference,
+    Exchange,
+    Payment,
+    PaymentSettings,
+    ReviewItem,
+    WorkerPulse,
+)
 from vinflow.payments.states import Status
 
 __all__ = [
@@ -300,24 +309,59 @@ def together(one: Received, other: Received) -> Received:
 
 @dataclass(frozen=True, slots=True)
 class Pulse:
-    """When a watcher was last alive, and since when spending is stopped."""
+    """When a watcher was last alive, since when spending is stopped, and what the nights found.
+
+    differences, newest_difference: those nobody explained. failed_proof, problems: the newest proof of the
+    books, where it failed.
+    """
 
     beat_at: datetime | None
     spending_stopped_at: datetime | None
+    differences: int = 0
+    newest_difference: int | None = None
+    failed_proof: int | None = None
+    problems: int = 0
 
 
-def pulse() -> Pulse:
-    """Return whether somebody looks for transfers, and whether the books have stopped spending."""
+def pulse(environment: str = "") -> Pulse:
+    """Return whether somebody looks for transfers, and whether the books are well; one query.
+
+    environment: whose differences count; every one's where none is named.
+    """
     stopped = PaymentSettings.objects.filter(singleton=1).values("spending_stopped_at")
-    row = (
-        WorkerPulse.objects.annotate(stopped=Subquery(stopped[:1]))
-        .order_by("-beat_at")
-        .values_list("beat_at", "stopped")
-        .first()
-    )
+    differences = Difference.objects.filter(explained_at__isnull=True)
+    if environment:
+        differences = differences.filter(environment=environment)
+    counted = differences.order_by().values("explained_at").annotate(n=Count("pk"), newest=Max("pk"))
+    ended = BooksCheck.objects.filter(ended_at__isnull=False)
+    later = ended.filter(what=OuterRef("what"), night__gt=OuterRef("night"))
+    failed = ended.filter(~Exists(later), problem_count__gt=0).order_by("-night", "what")
+    known = {
+        "stopped": Subquery(stopped[:1]),
+        "differences": Subquery(counted.values("n")[:1]),
+        "newest": Subquery(counted.values("newest")[:1]),
+        "failed": Subquery(failed.values("pk")[:1]),
+        "problems": Subquery(failed.values("problem_count")[:1]),
+    }
+    row = WorkerPulse.objects.annotate(**known).order_by("-beat_at").values("beat_at", *known).first()
     if row is None:
-        return Pulse(None, stopped.values_list("spending_stopped_at", flat=True).first())
-    return Pulse(*row)
+        newest, proof = differences.order_by("-pk").first(), failed.first()
+        return Pulse(
+            None,
+            stopped.values_list("spending_stopped_at", flat=True).first(),
+            differences.count(),
+            newest.pk if newest else None,
+            proof.pk if proof else None,
+            proof.problem_count if proof else 0,
+        )
+    return Pulse(
+        row["beat_at"],
+        row["stopped"],
+        row["differences"] or 0,
+        row["newest"],
+        row["failed"],
+        row["problems"] or 0,
+    )
 
 
 def days_of(first: date, last: date) -> list[date]:

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from vinflow.backoffice import attention, charts, figures, listing, meanings, proofs, quota, secrets_shown
+from vinflow.backoffice import attention, charts, figures, listing, meanings, quota, secrets_shown
 from vinflow.backoffice.charts import Chart, Series
 from vinflow.backoffice.days import PHNOM_PENH
 from vinflow.backoffice.desk import desk
@@ -66,7 +66,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     odd = figures.review_desk(environment, before, last)
     received = figures.together(received, odd.given)
     left = quota.today(at=at)
-    alive = figures.pulse()
+    alive = figures.pulse(environment)
 
     days, earlier = figures.days_of(first, last), figures.days_of(before, first - timedelta(days=1))
     listed = reverse("backoffice:transactions")
@@ -88,8 +88,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             token_ends_at=secrets_shown.token_ends_at(),
             at=at,
             clock_time=beat,
-        )
-        + proofs.notes(environment),
+        ),
         "quota": left,
         "gateway": _gateway(recent, left, at),
         "calls": [_call_row(one) for one in calls],
