@@ -73,7 +73,7 @@ def sign_in(browser: Any, site: Site) -> Iterator[Callable[[str], Any]]:
     def enter(name: str) -> Any:
         context = browser.new_context(viewport={"width": 800, "height": 900})
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(30_000)
         page = context.new_page()
         page.clock.install()
         page.goto(f"{site.url}/accounts/login/")
@@ -105,7 +105,8 @@ def scan_and_pay(page: Any, site: Site) -> None:
 
 def poll(page: Any, site: Site) -> None:
     """Let the five seconds of the page pass at once; its own timer asks, and leads on when it is paid."""
-    page.clock.run_for(5_100)
+    with page.expect_response(lambda answer: answer.url.endswith("/status/")):
+        page.clock.run_for(5_100)
     page.wait_for_url(site.url + "/")
 
 
