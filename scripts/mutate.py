@@ -160,7 +160,9 @@ def prepare_copy(group: str, chosen: list[str]) -> None:
         "pytest_add_cli_args": ["-p", "no:cacheprovider"],
     }
     config = "[mutmut]\n" + "".join(f"{name}=\n    " + "\n    ".join(v) + "\n" for name, v in lists.items())
-    (work / "setup.cfg").write_text(config + "use_git_change_detection=false\n", "utf-8")
+    (work / "setup.cfg").write_text(
+        config + "use_git_change_detection=false\ntimeout_multiplier=3.0\n", "utf-8"
+    )
     for name in chosen:
         path = work / "src" / "vinflow" / MODULES[name]
         path.write_text(undecorated(path.read_text("utf-8")), "utf-8")
@@ -245,8 +247,7 @@ def report(chosen: list[str], *, seed: int, duration_s: float) -> int:
             continue
         alive = [key for key, word in verdicts.items() if word == ALIVE]
         equivalent = 0
-        for key in alive:
-            was, now = changed(name, key)
+        for key, (was, now) in changes(name, alive).items():
             why = known.get((name, was.strip(), now.strip()))
             equivalent += why is not None
             survivors.append(f"# {key}: {why or 'ALIVE'}\n- {was}\n+ {now}\n")
@@ -276,18 +277,34 @@ def score(ran: int, killed: int, equivalent: int, _alive: int) -> str:
     return f"{100 * killed / max(1, ran - equivalent):.1f} %"
 
 
-def changed(name: str, key: str) -> tuple[str, str]:
-    """Return the changed lines of a mutant, as they were and as they are."""
+DIFFS = """
+import json, sys
+from mutmut.mutation.diff_apply import get_diff_for_mutant
+path, keys = json.load(sys.stdin)
+print(json.dumps({key: get_diff_for_mutant(key, path=path) for key in keys}))
+"""
+
+
+def changes(name: str, keys: list[str]) -> dict[str, tuple[str, str]]:
+    """Return the changed lines of some mutants of a module, as they were and as they are."""
     group = group_of(name)
-    command = [str(VENV / "bin" / "mutmut"), "show", key]
     told = subprocess.run(
-        command, cwd=work_of(group), env=environment(group), capture_output=True, text=True, check=True
+        [str(VENV / "bin" / "python"), "-c", DIFFS],
+        cwd=work_of(group),
+        env=environment(group),
+        input=json.dumps([f"src/vinflow/{MODULES[name]}", keys]),
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    shown = told.stdout.splitlines()
-    body = [line for line in shown if not line.startswith(("---", "+++", "#", "@@"))]
-    was = "; ".join(line[1:].strip() for line in body if line.startswith("-"))
-    now = "; ".join(line[1:].strip() for line in body if line.startswith("+"))
-    return was, now
+    found = {}
+    for key, diff in json.loads(told.stdout).items():
+        body = [line for line in diff.splitlines() if not line.startswith(("---", "+++", "@@"))]
+        found[key] = (
+            "; ".join(line[1:].strip() for line in body if line.startswith("-")),
+            "; ".join(line[1:].strip() for line in body if line.startswith("+")),
+        )
+    return found
 
 
 def write(rows: list[list[object]], *, seed: int, count: int, duration_s: float, text: str) -> None:

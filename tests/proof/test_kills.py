@@ -177,6 +177,14 @@ class Load:
         leased = Attempt.objects.filter(payment__in=ids, leased_until__gt=clock.now()).exists()
         return "a lease, no call" if leased else "nothing of these"
 
+    def begun(self, ids: list[int]) -> None:
+        """Return once a watcher has taken up one of these."""
+        own = Attempt.objects.filter(payment__in=ids)
+        until(
+            lambda: own.exclude(lease_id="").exists() or self.under_way(ids) != "nothing of these",
+            "the watchers' work",
+        )
+
     def credited(self, ids: list[int]) -> bool:
         """Return whether all of these are paid."""
         return Payment.objects.filter(pk__in=ids, status="completed").count() == len(ids)
@@ -226,8 +234,9 @@ def test_watchers_killed_at_random_moments_lose_nothing(
             nursery.watch(f"watcher-{number}")
         while kills < KILLS:
             ids = load.arrive()
+            load.begun(ids)
             # A random moment of their work: it is the point of this test, and nothing hangs on its length.
-            time.sleep(chance.uniform(0.0, 0.5))
+            time.sleep(chance.uniform(0.0, 0.3))
             for place in range(min(AT_WORK, KILLS - kills)):
                 before = load.under_way(ids)
                 nursery.kill(nursery.workers[0])
@@ -298,7 +307,8 @@ def test_a_database_stopped_hard_under_load_loses_nothing(
             nursery.watch(f"watcher-{number}")
         for _ in range(STOPS):
             ids = load.arrive()
-            time.sleep(chance.uniform(0.0, 0.4))  # a random moment of their work, as above
+            load.begun(ids)
+            time.sleep(chance.uniform(0.0, 0.2))  # a random moment of their work, as above
             caught[load.under_way(ids)] += 1
             last, died_at = time.monotonic(), clock.now()
             cluster.stop(hard=True)

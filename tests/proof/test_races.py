@@ -48,7 +48,8 @@ from vinflow.wallet.queries import balances
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
 ONE = Money(100, Currency.USD)
-PROVE = bool(os.environ.get("PROVE"))
+PROVE = os.environ.get("PROVE", "")
+HAND = int(os.environ.get("HAND", "4"))
 LEGAL = {(str(state), str(to)) for state, events in TRANSITIONS.items() for to in events.values()}
 
 
@@ -282,16 +283,19 @@ def judged(name: str, outcome: Any) -> list[str]:
 
 
 def dealt(steps: list[Step], place: int) -> list[Step]:
-    """Return the steps of an actor that a rival comes before; all of them in `make prove`.
+    """Return the steps of an actor that a rival comes before.
 
-    Otherwise each rival gets one, and they are spread over the moments around what is written.
+    They are spread over all that change or lock rows and over both sides of each commit: one for each rival,
+    HAND of them in `make prove`. PROVE=all: every step there is, before each question too.
     """
     if connection.vendor == "sqlite":  # between transactions only
         steps = [step for step in steps if not step.inside and step.name != "commit"]
-    if PROVE:
+    if PROVE == "all":
         return steps
     written = [step for step in steps if step.writes] or steps
-    return [written[place * len(written) // len(ACTS)]]
+    hand = HAND if PROVE else 1
+    places = {(place * hand + turn) * len(written) // (len(ACTS) * hand) for turn in range(hand)}
+    return [written[number] for number in sorted(places)]
 
 
 COUNTS: dict[str, Counter[str]] = {}
@@ -366,8 +370,9 @@ def test_every_pair_has_met() -> None:
             seed=0,
             count=total["meetings"],
             duration_s=total["ms"] / 1000,
-            text="Every pair, at every step of the first: just before each statement and each commit, "
-            "and just after each commit; on SQLite between transactions. Nothing here is random.",
+            text="Every pair, the second just before statements of the first that change or lock rows, and before "
+            f"and after its commits: {'all of them' if PROVE == 'all' else f'{HAND} a pair, spread over all'}; "
+            "on SQLite between transactions. Nothing here is random.",
             database=database_version(),
         )
 
