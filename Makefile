@@ -7,6 +7,7 @@
 #   make setup    .venv with all tools; Chromium, Khmer fonts, PostgreSQL, Node on Debian as root
 #   make bench    every benchmark, each against a baseline of the same run (minutes; needs a quiet machine)
 #   make prove    20,000 random questions to the official SDK and to us; every difference explained
+#   make mutate   mutants of the modules that decide about money (an hour)       ARGS="--only matching"
 #   make fuzz     a million inputs for the codec, guided by coverage             ARGS="--inputs 10000"
 #   make docs     the documentation as pages, in site/          make screenshots  its pictures
 #   make build    the wheel and the source archive, in dist/
@@ -22,7 +23,7 @@ BIN := .venv/bin
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup runtime test check demo docs screenshots build wheel-test badges bench prove fuzz lock clean
+.PHONY: setup runtime test check demo docs screenshots build wheel-test badges bench prove mutate fuzz lock clean
 
 setup:
 	@$(PYTHON) scripts/setup.py dev
@@ -70,7 +71,12 @@ bench: setup
 prove: setup
 	PROVE=1 $(BIN)/pytest -q -n 2 tests/payments/test_late_grid.py
 	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/payments/test_rivals.py tests/wallet/test_wallet_many_writers.py
+	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/proof/test_kills.py tests/proof/test_races.py tests/proof/test_controls.py
+	PROVE=1 $(BIN)/pytest -q tests/proof/test_races.py tests/proof/test_controls.py
 	@$(BIN)/python -m bench.khqr_differential $(ARGS)
+
+mutate: setup
+	@nice -n 10 $(BIN)/python scripts/mutate.py $(ARGS)
 
 fuzz: setup
 	@nice -n 10 $(BIN)/python -m fuzz.khqr $(ARGS)
