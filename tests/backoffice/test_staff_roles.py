@@ -9,6 +9,7 @@ import pytest
 
 from vinflow.backoffice import urls
 from vinflow.backoffice.rights import ADDRESSES, RIGHTS, ROLES
+from vinflow.money import Currency, Money
 
 PEOPLE = ("anonymous", "payer", "nobody", "cashier", "accountant", "manager", "owner", "admin")
 WRITES = {"recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role"} | {
@@ -18,15 +19,19 @@ WRITES |= {"run", "explain", "closing", "link"}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
-    "cashier": {"overview", "payments", "metrics", "transactions", "payment"},
+    "cashier": {"overview", "payments", "metrics", "transactions", "payment", "refunds"},
     "accountant": {
         *("overview", "payments", "metrics", "transactions", "payment", "export_csv", "export_xlsx", "note"),
-        *("review", "ledger", "entries", "settings_home", "settings"),
+        *("review", "refunds", "ledger", "entries", "settings_home", "settings"),
         *("reconciliation", "report", "report_csv", "run", "explain", "closing", "statement"),
     },
 }
 MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw", "look_up_return", "link"}
-MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume", "people", "role"}
+ASKS = {"refund", "refund_sent", "refund_look_up", "refund_give_up", "refund_take_back"}
+APPROVES = {"refund_approve", "refund_reject", "refund_vouch"}
+WRITES |= ASKS | APPROVES
+MAY["manager"] |= ASKS
+MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume", "people", "role"} | APPROVES
 MAY["anonymous"] = MAY["payer"] = MAY["nobody"] = set()
 OPEN = {"health", "ready"}
 
@@ -41,11 +46,21 @@ def people(shop: Any, signed_in: Callable[..., Any]) -> dict[str, Any]:
     return made | {role: signed_in("" if role == "nobody" else role) for role in PEOPLE[2:]}
 
 
-def addresses(payment: Any, item: Any) -> Iterator[tuple[str, str]]:
+def asked_refund(shop: Any) -> Any:
+    """A refund that waits for a second person; nobody's own."""
+    from vinflow.payments.refunding import ask_refund
+
+    paid = shop.at_state("completed", user=shop.payer("a-third"), money=Money(20_000, Currency.USD))
+    by = shop.staff("manager", "asker")
+    return ask_refund(payment=paid, money=paid.money, why="sent twice", by=by, key="grid", at=shop.at)
+
+
+def addresses(payment: Any, item: Any, refund: Any) -> Iterator[tuple[str, str]]:
     from django.urls import reverse
 
     for pattern in urls.urlpatterns:
-        given = {"reference": payment.transaction_id, "pk": item.pk}
+        named = refund if pattern.name.startswith("refund_") else item
+        given = {"reference": payment.transaction_id, "pk": named.pk}
         needed = {name: given[name] for name in pattern.pattern.converters}
         yield pattern.name, reverse(f"backoffice:{pattern.name}", kwargs=needed)
 
@@ -71,8 +86,9 @@ def test_every_address_lets_in_exactly_whom_the_table_says(people: dict[str, Any
     payment = shop.at_state("review", user=shop.payer("another"))  # nobody's own
     item = shop.item(payment)
     reconciled(item.pk)
+    refund = asked_refund(shop)
     seen = 0
-    for name, address in addresses(payment, item):
+    for name, address in addresses(payment, item, refund):
         for person, client in people.items():
             # An empty form: let in, it is refused for what it lacks; nothing must change by the grid itself.
             if name in ("recheck", "run"):
@@ -95,7 +111,9 @@ def test_every_address_lets_in_exactly_whom_the_table_says(people: dict[str, Any
     assert seen == (len(ADDRESSES) - 2) * len(PEOPLE)
     payment.refresh_from_db()
     item.refresh_from_db()
+    refund.refresh_from_db()
     assert (payment.status, item.decision, item.proposed) == ("pending", "", "")
+    assert (refund.state, refund.version, payment.refunds.count()) == ("asked", 0, 0)
 
 
 @pytest.mark.parametrize("person", PEOPLE)
@@ -123,7 +141,7 @@ def test_saving_settings_asks_for_its_own_right(person: str, people: dict[str, A
 def test_writing_addresses_refuse_to_be_read(people: dict[str, Any], shop: Any) -> None:
     payment = shop.at_state("review", user=shop.payer("another"))
 
-    for name, address in addresses(payment, shop.item(payment)):
+    for name, address in addresses(payment, shop.item(payment), asked_refund(shop)):
         if name in WRITES:
             refused = people["admin"].get(address)
             assert (refused.status_code, refused["Allow"]) == (405, "POST")

@@ -12,7 +12,7 @@ from typing import Any
 
 import vinflow.backoffice
 import vinflow.storefront
-from vinflow.backoffice import dossier, listing, meanings, settings_form
+from vinflow.backoffice import dossier, listing, meanings, refund_views, settings_form
 from vinflow.backoffice.pages import overview, statements
 from vinflow.backoffice.templatetags.backoffice import ROOMS
 from vinflow.money import Currency, Money
@@ -55,7 +55,7 @@ def said() -> Iterator[str]:
     for table in (settings_form.AMOUNTS, settings_form.SAFETY, settings_form.SPANS):
         yield from (row[0] for row in table.values())
     tables = (meanings.OUTCOMES, meanings.WHY_NOT, meanings.REASONS, meanings.FATES, listing.STATES)
-    tables += (meanings.SENT, meanings.DIFFERENCES)
+    tables += (meanings.SENT, meanings.DIFFERENCES, meanings.MONEY_BACK, refund_views.STATES)
     tables += (meanings.KINDS, statements.COLUMNS)
     for words in (*tables, dossier.PROPOSED, dossier.DECIDED, dossier.ACTS):
         yield from words.values()

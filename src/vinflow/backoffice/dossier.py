@@ -6,21 +6,34 @@ of a person, and one timeline of it all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Exists, OuterRef
 from django.utils.safestring import SafeString, mark_safe
 
 from vinflow import khqr
-from vinflow.backoffice import listing, masking, meanings
+from vinflow.backoffice import listing, masking, meanings, refund_views
 from vinflow.backoffice.models import StaffAct
 from vinflow.backoffice.preview import px_each
+from vinflow.backoffice.refund_views import RefundView
+from vinflow.backoffice.rights import rights_of
 from vinflow.backoffice.words import say
-from vinflow.money import format_money
+from vinflow.money import Money, format_money
 from vinflow.payments import reviewing, sending
 from vinflow.payments.crediting import entry_source
-from vinflow.payments.models import Attempt, Exchange, Payment, ReviewItem, StatementLine, Transfer
+from vinflow.payments.models import (
+    Attempt,
+    ClawBack,
+    Exchange,
+    Payment,
+    Refund,
+    ReviewItem,
+    StatementLine,
+    Transfer,
+)
 from vinflow.wallet.entries import Side
 from vinflow.wallet.models import JournalLine
 
@@ -93,6 +106,8 @@ class Dossier:
     lines: list[JournalLine]
     items: list[ItemView]
     acts: list[StaffAct]
+    refunds: list[RefundView]
+    left: list[tuple[Transfer, Money]]  # of which transfers something may go back, and how much
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -109,7 +124,10 @@ class Dossier:
 
 def payment_named(reference: str, *, at: datetime) -> Payment | None:
     """Return the payment of a reference, whatever environment it is of."""
-    return listing.dressed(Payment.objects.filter(transaction_id=reference), at=at).first()
+    went_back = Exists(Refund.objects.filter(payment=OuterRef("pk")))
+    taken = Exists(ClawBack.objects.filter(payment=OuterRef("pk")))
+    rows = Payment.objects.filter(transaction_id=reference).annotate(money_went=went_back | taken)
+    return listing.dressed(rows, at=at).first()
 
 
 def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
@@ -122,7 +140,15 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
         .order_by("-started_at", "-id")[: CALLS_MAX + 1]
     )
     transfers = list(Transfer.objects.filter(payment=payment).order_by("stored_at"))
+    back: list[Refund] = []
+    taken: list[ClawBack] = []
+    if getattr(payment, "money_went", True):  # else two questions less
+        back = list(refund_views.refunds(Refund.objects.filter(payment=payment)).order_by("pk"))
+        taken = list(
+            ClawBack.objects.filter(payment=payment).select_related("asked_by", "decided_by").order_by("pk")
+        )
     sources = [entry_source(transfer) for transfer in transfers]
+    sources += [f"refund:{one.reference}" for one in back] + [f"clawback:{one.reference}" for one in taken]
     lines = list(
         JournalLine.objects.filter(entry__source__in=sources)
         .select_related("entry", "account")
@@ -146,8 +172,13 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
         lines=lines,
         items=[item_view(item, viewer=viewer) for item in items],
         acts=acts,
+        refunds=[refund_views.refund_view(one, viewer=viewer, rights=rights_of(viewer)) for one in back],
+        left=refund_views.lefts(transfers, back, taken),
     )
-    made.events = _events(made, attempts, items, at)
+    made.events = sorted(
+        [*_events(made, attempts, items, at), *_money_back_events(made.refunds, taken)],
+        key=lambda event: event.at,
+    )
     return made
 
 
@@ -279,6 +310,37 @@ def _events(made: Dossier, attempts: list[Attempt], items: list[ReviewItem], at:
         events.append(Event(act.at, words, "info", _name(act.actor)))
     # Where two things happened at one moment the order above stands: sort() is stable.
     return sorted(events, key=lambda event: event.at)
+
+
+def _money_back_events(views: list[RefundView], taken: list[ClawBack]) -> Iterator[Event]:
+    """Yield the acts of refunds and claw-backs."""
+    for view in views:
+        refund = view.refund
+        amount = format_money(refund.money)
+        asked = say("Refund of {amount} asked", amount=amount) + f": {refund.why}"
+        yield Event(refund.asked_at, asked, "late", _name(refund.asked_by))
+        if refund.decided_at and refund.decided_by:
+            rejected = refund.state == "rejected"
+            text = say("Refund rejected") if rejected else say("Refund approved")
+            yield Event(refund.decided_at, text, "neutral" if rejected else "", _name(refund.decided_by))
+        for record in (*view.retracted, *([view.sending] if view.sending else [])):
+            sent = say("Refund sent at the bank") + f": {record.hash[:8]}"
+            yield Event(record.recorded_at, sent, "info", _name(record.recorded_by))
+            if record.retracted_at and record.retracted_by:
+                text = say("Record of the refund taken back") + f": {record.retracted_why}"
+                yield Event(record.retracted_at, text, "neutral", _name(record.retracted_by))
+        if refund.state == "done" and refund.ended_at:
+            yield Event(refund.ended_at, say("{amount} refunded", amount=amount), "success")
+        if refund.ended_by and refund.ended_at:
+            text = say("Refund given up") + f": {refund.ended_why}"
+            yield Event(refund.ended_at, text, "neutral", _name(refund.ended_by))
+    for clawback in taken:
+        amount = format_money(clawback.money)
+        text = say("The bank took {amount} back", amount=amount) + f": {clawback.why}"
+        yield Event(clawback.asked_at, text, "late", _name(clawback.asked_by))
+        if clawback.decision == ClawBack.Decision.BOOKED and clawback.decided_by and clawback.decided_at:
+            text = say("Claw-back booked, {amount} owed", amount=format_money(clawback.owed))
+            yield Event(clawback.decided_at, text, "late", _name(clawback.decided_by))
 
 
 PROPOSED = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from vinflow.backoffice.words import say
 from vinflow.payments.differences import Kind
+from vinflow.payments.errors import MoneyBackRefused
 from vinflow.payments.matching import Reason
 from vinflow.payments.models import Sending
 
@@ -118,6 +119,30 @@ def difference(kind: str) -> str:
     """Return a kind of difference in words."""
     known = {str(key): text for key, text in KINDS.items()}
     return say(known[kind]) if kind in known else kind
+
+
+# Why money is not sent back, by the code of the rule.
+MONEY_BACK = {
+    "over_rest": "That is more than is left of the money that came in.",
+    "spent": "The payer has not that much left to spend.",
+    "frozen": "The payer's wallet is frozen or closed.",
+    "nothing_came": "No money was credited for this payment: nothing can go back.",
+    "own_money": "Nobody decides about money of their own.",
+    "same_person": "A second person must decide about what you asked for.",
+    "currency": "Another currency came in: it goes back in the currency it came in.",
+    "amount": "Enter an amount above zero.",
+    "why": "Say why: the reason is kept for good.",
+    "host": "The shop's own program keeps this balance and does not say how to take from it.",
+    "account": "Name the account it goes to: nobody knows the sender's.",
+    "stopped": "Refunds are stopped: the books do not add up.",
+    "state": "It has moved on meanwhile. Look again.",
+    "key": "This form was used before. Look again.",
+}
+
+
+def money_back_refused(refused: MoneyBackRefused) -> str:
+    """Return why money is not sent back, in words."""
+    return say(MONEY_BACK[refused.code]) if refused.code in MONEY_BACK else str(refused)
 
 
 def fate(name: str) -> str:

@@ -23,6 +23,9 @@ RIGHTS: Mapping[str, str] = {
     "write_note": "Can write notes on payments",
     "see_review": "Can see the review desk",
     "decide_review": "Can decide about odd transfers",
+    "see_refunds": "Can see refunds",
+    "ask_refund": "Can ask for refunds and record them as sent",
+    "approve_refund": "Can approve and reject refunds of others",
     "see_ledger": "Can see the books",
     "reconcile": "Can reconcile, enter closing balances and import statements",
     "see_settings": "Can see payment settings",
@@ -31,7 +34,7 @@ RIGHTS: Mapping[str, str] = {
     "change_roles": "Can propose and approve roles",
 }
 
-_CASHIER = ("see_overview", "see_transactions")
+_CASHIER = ("see_overview", "see_transactions", "see_refunds")
 _ACCOUNTANT = (
     *_CASHIER,
     "export_transactions",
@@ -41,7 +44,7 @@ _ACCOUNTANT = (
     "reconcile",
     "see_settings",
 )
-_MANAGER = (*_ACCOUNTANT, "recheck_payment", "decide_review", "change_settings")
+_MANAGER = (*_ACCOUNTANT, "recheck_payment", "decide_review", "ask_refund", "change_settings")
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "cashier": _CASHIER,
@@ -69,6 +72,15 @@ ADDRESSES: Mapping[str, str | None] = {
     "approve": "decide_review",
     "withdraw": "decide_review",
     "look_up_return": "decide_review",
+    "refunds": "see_refunds",
+    "refund": "ask_refund",
+    "refund_sent": "ask_refund",
+    "refund_look_up": "ask_refund",
+    "refund_give_up": "ask_refund",
+    "refund_take_back": "ask_refund",
+    "refund_approve": "approve_refund",
+    "refund_reject": "approve_refund",
+    "refund_vouch": "approve_refund",
     "ledger": "see_ledger",
     "entries": "see_ledger",
     "resume": "change_safety",

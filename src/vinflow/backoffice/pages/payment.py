@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import datetime
 from typing import Any
 
@@ -49,6 +50,8 @@ def payment(request: HttpRequest, reference: str) -> HttpResponse:
         "opened": opened,
         "decided": [view for view in file.items if view.item.decision],
         "needs_two": bool(opened) and may_decide and dossier.needs_two(opened[0], at=at),
+        "refundable": file.left if may(request.user, "ask_refund") else [],
+        "refund_key": secrets.token_hex(16),
         "may_recheck": may(request.user, "recheck_payment"),
         "may_decide": may_decide,
         "may_note": may(request.user, "write_note"),

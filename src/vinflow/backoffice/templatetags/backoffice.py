@@ -17,6 +17,7 @@ ROOMS = (
     ("overview", "Overview", "see_overview"),
     ("transactions", "Transactions", "see_transactions"),
     ("review", "Review", "see_review"),
+    ("refunds", "Refunds", "see_refunds"),
     ("ledger", "Books", "see_ledger"),
     ("reconciliation", "Reconciliation", "see_ledger"),
     ("settings", "Settings", "see_settings"),
