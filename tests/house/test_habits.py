@@ -86,3 +86,11 @@ def test_the_papers_are_tracked(root: Path) -> None:
     for name in ("SECURITY.md", "CODE_OF_CONDUCT.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/security.md",
                  ".github/PULL_REQUEST_TEMPLATE.md", ".pre-commit-config.yaml"):  # fmt: skip
         assert name in listed.splitlines(), name
+
+
+def test_the_gallery_hangs_every_picture_that_was_taken(root: Path) -> None:
+    page = (root / "docs" / "gallery.md").read_text("utf-8")
+
+    hung = set(re.findall(r"images/([\w-]+\.png)", page))
+
+    assert hung == {path.name for path in (root / "docs" / "images").glob("*.png")}
