@@ -27,6 +27,7 @@ django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("check", databases=["default"])
+call_command("makemigrations", check=True, dry_run=True, verbosity=0)  # ours want none in this site
 from people.models import User
 User.objects.create_user("dara@noodles.example", "{PASSWORD}")
 User.objects.create_superuser("owner@noodles.example", "{PASSWORD}")
