@@ -71,7 +71,7 @@ def _by_operation(stages: Counter[tuple[str, str]]) -> Counter[str]:
 def budgets(world: World) -> None:
     """No quota day holds more of our calls than it may: by the stand-in's log, and by our own counters."""
     for token, window, used, allowed in rows(
-        "SELECT token_id, window, used, allowed FROM payments_callbudget"
+        'SELECT token_id, "window", used, allowed FROM payments_callbudget'
     ):
         if allowed is not None and used > allowed:
             world.violate(f"the budget of {window} ({token}) is passed: {used} of {allowed}")

@@ -87,6 +87,7 @@ class Simulator(Storm):
             world.meanwhile = self._meanwhile
             world.meanwhile_worker = self._worker_once
             began = world.bank.clock.now()
+            self.poll_s = world.chance.choice((1.0, 5.0, 20.0, 60.0))
             self._plan()
             self._until(self.span_s + 1500)
             self._calm()
@@ -177,12 +178,12 @@ class Simulator(Storm):
         return max(due_ms, self.not_before_ms, self.down_until_ms), left
 
     def _stepped(self, report: Any) -> None:
-        """Wait a second after a step, as the loop does; longer while there is nothing to do but wait."""
+        """Wait after a step: a second as the loop does, up to a minute as cron does; longer when idle."""
         busy = len(self.world.carried) > self.carried or getattr(report, "processed", 0)
         self.carried = len(self.world.carried)
         self.fruitless = 0 if busy else self.fruitless + 1
-        most = 120.0 if self.world.storm else 3600.0
-        wait_s = min(most, 4.0 ** min(self.fruitless, 6))
+        least, most = (self.poll_s, 240.0) if self.world.storm else (60.0, 7200.0)
+        wait_s = min(most, least * 2 ** min(self.fruitless, 8))
         self.not_before_ms = self.world.bank.clock.now_ms() + round(wait_s * 1000)
 
     # ---- storm and calm ------------------------------------------------------------------------------------

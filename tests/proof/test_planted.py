@@ -84,6 +84,7 @@ def test_a_forgotten_answer_is_found(monkeypatch: Patch) -> None:
         take(attempt, told, started_at=started_at)
 
     monkeypatch.setattr(answering, "_take_found", forgetful)
+    monkeypatch.setattr("tests.proof.simulator.CALM_DAYS", 2)
 
     outcome = found(3, "indexed_late")
 

@@ -51,7 +51,7 @@ def test_eight_seeds_in_a_row_draw_every_fault_that_nothing_else_shuts_out() -> 
 
 
 @pytest.mark.postgres
-@pytest.mark.parametrize("seed", [2001, 2002, 2003])
+@pytest.mark.parametrize("seed", [2001, 2002])
 def test_no_rule_is_broken_by_seed_on_postgresql(seed: int) -> None:
     outcome = run_seed(seed, socket=False)
 

@@ -298,6 +298,9 @@ class World:
             self.note(f"{who} is refused: {type(refused).__name__}")
             result = refused
         except Exception as error:
+            if getattr(error, "ordered", False):
+                self.note(f"{who}: {error}")
+                return error
             where = traceback.extract_tb(error.__traceback__)[-1]
             self.violate(f"crash of {who}: {type(error).__name__}: {error} ({where.name}:{where.lineno})")
         finally:
