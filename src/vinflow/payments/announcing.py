@@ -9,10 +9,11 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.dispatch import Signal
 
 from vinflow.payments.models import Payment, Refund, ReviewItem, Transfer
+from vinflow.wallet.reading import by_hand
 
 __all__ = [
     "CHANNEL",
@@ -83,7 +84,7 @@ def _tell(signal: Signal, **what: Any) -> None:
 def _later(signal: Signal, reference: str, **what: Any) -> None:
     if connection.vendor == "postgresql" and reference:
         # Inside the transaction: PostgreSQL itself delivers it at commit, or never.
-        with connection.cursor() as cursor:
+        with by_hand(DEFAULT_DB_ALIAS) as cursor:
             cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, reference])
 
     transaction.on_commit(lambda: _tell(signal, **what))

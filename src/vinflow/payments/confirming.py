@@ -13,13 +13,13 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from django.db import IntegrityError, OperationalError, transaction
-from django.db.models import F, Q, Sum
+from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connection, transaction
+from django.db.models import F, Q
 
 from vinflow.bakong import Found
 from vinflow.money import Currency, Money
 from vinflow.payments import announcing, conf, settings_store
-from vinflow.payments.crediting import book_to_suspense, credit_locked, lock_for_transfer
+from vinflow.payments.crediting import book_to_suspense, credit_locked, lock_for_transfer, stop_watching
 from vinflow.payments.errors import OtherEnvironment
 from vinflow.payments.evidence import clean, plain
 from vinflow.payments.matching import (
@@ -35,12 +35,17 @@ from vinflow.payments.matching import (
 from vinflow.payments.models import Attempt, Fate, Payment, PaymentSettings, ReviewItem, Transfer
 from vinflow.payments.statements.settling import hand_over
 from vinflow.payments.states import Status
+from vinflow.wallet.reading import by_hand
 
 __all__ = ["adopt_claim", "file_claim", "process_inbox", "process_transfer", "settle", "store_found"]
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+CREDITED = "SELECT COALESCE(SUM(amount_minor), 0) FROM payments_payment WHERE status = 'completed'"
+SINCE = " AND environment = %s AND currency = %s AND completed_at >= %s"
+CREDITED_LATELY = f"SELECT ({CREDITED}{SINCE}), ({CREDITED}{SINCE} AND user_id = %s)"
 
 TRIES_MAX = 10
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 3600.0
@@ -313,23 +318,22 @@ def _held_back(payment: Payment, settings: PaymentSettings, *, late: bool, at: d
     currency = Currency(payment.currency)
     hourly = settings_store.cap(settings, "auto_hourly_max", currency)
     daily = settings_store.cap(settings, "auto_user_daily_max", currency)
-    if _credited_since(payment, at - timedelta(hours=1), own=False) + payment.money > hourly:
-        return Reason.OVER_CAP
-    if payment.user_id and _credited_since(payment, at - timedelta(days=1), own=True) + payment.money > daily:
+    in_all, to_payer = _credited_lately(payment, at=at)
+    if in_all + payment.money > hourly or (payment.user_id and to_payer + payment.money > daily):
         return Reason.OVER_CAP
     return None
 
 
-def _credited_since(payment: Payment, since: datetime, *, own: bool) -> Money:
-    done = Payment.objects.filter(
-        status=Status.COMPLETED,
-        environment=payment.environment,
-        currency=payment.currency,
-        completed_at__gte=since,
-    )
-    if own:
-        done = done.filter(user=payment.user)
-    return Money(done.aggregate(total=Sum("amount_minor"))["total"] or 0, Currency(payment.currency))
+def _credited_lately(payment: Payment, *, at: datetime) -> tuple[Money, Money]:
+    """Return what was credited in this currency in the last hour, and to this payer in the last day."""
+    moment = connection.ops.adapt_datetimefield_value
+    where = [payment.environment, payment.currency]
+    hour, day = moment(at - timedelta(hours=1)), moment(at - timedelta(days=1))
+    with by_hand(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(CREDITED_LATELY, [*where, hour, *where, day, payment.user_id])
+        in_all, to_payer = cursor.fetchone()
+    currency = Currency(payment.currency)
+    return Money(int(in_all), currency), Money(int(to_payer), currency)
 
 
 def _to_review(attempt: Attempt, transfer: Transfer, reasons: list[Reason], *, at: datetime) -> Transfer:
@@ -353,8 +357,7 @@ def _to_review(attempt: Attempt, transfer: Transfer, reasons: list[Reason], *, a
         evidence=dict(transfer.raw),
         at=at,
     )
-    # This QR has given its answer; asking on would bring the same transfer again.
-    Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
+    stop_watching(attempt)  # asking on would bring the same transfer again
     return transfer
 
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 
 from vinflow.money import Currency, Money
 from vinflow.payments import announcing, conf, owing
-from vinflow.payments.errors import AlreadyCompleted
+from vinflow.payments.errors import AlreadyCompleted, IllegalTransition
 from vinflow.payments.matching import Reason
 from vinflow.payments.models import Attempt, Fate, Payment, Transfer
 from vinflow.payments.states import Event, Status
@@ -27,6 +27,28 @@ from vinflow.wallet.entries import (
     user_ref,
 )
 from vinflow.wallet.posting import post
+from vinflow.wallet.reading import Columns, by_hand, locking
+
+# What deciding about money does not look at stays unread; Django fetches it when somebody asks.
+PAYMENT = Columns(Payment, without=["metadata", "gateway_response"])
+ATTEMPT = Columns(Attempt, without=["qr_string", "deeplink", "signals"])
+TRANSFER = Columns(Transfer, without=["raw"])
+
+READ_PAYMENT = (
+    f"SELECT {PAYMENT.of('p')} FROM payments_payment p"  # noqa: S608
+    " WHERE p.id = (SELECT payment_id FROM payments_transfer WHERE id = %s)"
+)
+READ_TRANSFER = (
+    f"SELECT {ATTEMPT.of('a')}, {TRANSFER.of('t')} FROM payments_attempt a"  # noqa: S608
+    " JOIN payments_transfer t ON t.attempt_id = a.id WHERE t.id = %s"
+)
+CREDIT_TRANSFER = (
+    "UPDATE payments_transfer SET fate = %s, processed_at = %s, booked_receiver = %s"
+    " WHERE id = %s AND fate = %s"
+)
+STOP_WATCHING = (
+    "UPDATE payments_attempt SET next_check_at = NULL, set_aside = %s, leased_until = NULL WHERE id = %s"
+)
 
 __all__ = ["book_to_suspense", "credit_transfer", "entry_source", "lock_for_transfer"]
 
@@ -37,16 +59,26 @@ def entry_source(transfer: Transfer) -> str:
 
 
 def lock_for_transfer(transfer_id: int) -> tuple[Payment, Attempt, Transfer]:
-    """Return the three rows of a transfer, locked in the fixed order. Inside a transaction only."""
-    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(transfers=transfer_id)
-    # The attempt is locked before the transfer: PostgreSQL marks rows in the order named here only
-    # by chance, but both belong to the payment whose lock we hold, and nobody takes them without it.
-    transfer = (
-        Transfer.objects.select_for_update(of=("attempt", "self"), no_key=True)
-        .select_related("attempt")
-        .get(pk=transfer_id)
-    )
-    return payment, transfer.attempt, transfer
+    """Return the three rows of a transfer, locked in the fixed order. Inside a transaction only.
+
+    Raises Transfer.DoesNotExist.
+    """
+    using = DEFAULT_DB_ALIAS
+    with by_hand(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(READ_PAYMENT + locking(using), [transfer_id])
+        first = cursor.fetchone()
+        if first is None:
+            raise Transfer.DoesNotExist(f"no transfer {transfer_id}")
+        # Attempt and transfer belong to the payment whose lock we hold now, and nobody takes them
+        # without it: their order within this statement decides nothing.
+        cursor.execute(READ_TRANSFER + locking(using, "a", "t"), [transfer_id])
+        both = cursor.fetchone()
+    payment = PAYMENT.instance(first, using=using)
+    attempt = ATTEMPT.instance(both[: len(ATTEMPT)], using=using)
+    transfer = TRANSFER.instance(both[len(ATTEMPT) :], using=using)
+    attempt.payment = transfer.payment = payment
+    transfer.attempt = attempt
+    return payment, attempt, transfer
 
 
 @transaction.atomic
@@ -80,18 +112,38 @@ def credit_locked(
     if payment.status == Status.COMPLETED:
         raise AlreadyCompleted(f"{payment.transaction_id} was paid by another transfer")
     # The transfer first: the database completes a payment only on the evidence of a credited one.
-    transfer.fate, transfer.booked_receiver = Fate.CREDITED, attempt.receiver
-    transfer.processed_at = transfer.processed_at or at
-    transfer.save(update_fields=["fate", "processed_at", "booked_receiver"])
+    _mark_credited(transfer, booked_receiver=attempt.receiver, at=at)
     payment.advance(Event.MONEY_MATCHED, at=at, late=late)
     source = debit_from or bakong_ref(attempt.receiver, payment.environment)
     give(payment, transfer, payment.money, debit_from=source, at=at)
     if Reason.CLAIMED_BY_HASH not in transfer.reasons:
         # This QR has given its answer. A transfer known by its receipt alone says nothing about the QR it
         # was claimed for: that one's own money may still come, and stays watched for.
-        Attempt.objects.filter(pk=attempt.pk).update(next_check_at=None, set_aside=False, leased_until=None)
+        stop_watching(attempt)
     announcing.completed(payment, transfer)
     return payment
+
+
+def _mark_credited(transfer: Transfer, *, booked_receiver: str, at: datetime) -> None:
+    """Give a transfer its fate, guarded: a row that somebody decided about meanwhile is not touched."""
+    before = transfer.fate
+    transfer.fate, transfer.booked_receiver = Fate.CREDITED, booked_receiver
+    transfer.processed_at = transfer.processed_at or at
+    moment = connection.ops.adapt_datetimefield_value(transfer.processed_at)
+    with by_hand(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(
+            CREDIT_TRANSFER, [Fate.CREDITED.value, moment, booked_receiver, transfer.pk, str(before)]
+        )
+        if cursor.rowcount != 1:
+            raise IllegalTransition(
+                f"the transfer {transfer.hash[:8]} is no longer {before or 'in the inbox'}"
+            )
+
+
+def stop_watching(attempt: Attempt) -> None:
+    """End the looks at a QR that has given its answer, with the call that was set aside for it."""
+    with by_hand(DEFAULT_DB_ALIAS) as cursor:
+        cursor.execute(STOP_WATCHING, [False, attempt.pk])
 
 
 def give(

@@ -13,7 +13,8 @@ class Guard:
 
     event: UPDATE, DELETE or INSERT. when: an SQL condition over OLD and NEW in words both dialects
     share. says: the sentence of the error. locks: (table, column of NEW) of the row that rivals who
-    ask the same question must wait for; PostgreSQL only, SQLite has one writer.
+    ask the same question must wait for; PostgreSQL only, SQLite has one writer. and_lacks: a SELECT
+    that must find nothing besides.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Guard:
     when: str
     says: str
     locks: tuple[str, str] | None = None
+    and_lacks: str = ""
 
 
 def frozen(table: str, says: str, *columns: str) -> Guard:

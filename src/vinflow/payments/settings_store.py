@@ -5,12 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import F
 
 from vinflow.money import Currency, Money
 from vinflow.payments import conf
 from vinflow.payments.models import PaymentSettings, SettingsChange
+from vinflow.wallet.reading import Columns
+
+SETTINGS = Columns(PaymentSettings)
+READ_SETTINGS = f"SELECT {SETTINGS.of('s')} FROM payments_settings s WHERE s.singleton = 1"  # noqa: S608
 
 __all__ = ["current", "enabled_currencies", "lifetime", "limits", "quick_amounts", "save", "watch"]
 
@@ -19,7 +23,10 @@ QUICK = {Currency.USD: (1000, 2500, 5000, 10000), Currency.KHR: (20_000, 50_000,
 
 def current() -> PaymentSettings:
     """Return the settings as they are now: one read, so that a switch works at once everywhere."""
-    return PaymentSettings.objects.filter(singleton=1).first() or PaymentSettings(singleton=1)
+    with connection.cursor() as cursor:
+        cursor.execute(READ_SETTINGS)
+        row = cursor.fetchone()
+    return SETTINGS.instance(row, using=DEFAULT_DB_ALIAS) if row else PaymentSettings(singleton=1)
 
 
 def enabled_currencies(settings: PaymentSettings) -> tuple[Currency, ...]:

@@ -63,27 +63,35 @@ BEGIN
 END
 """
 
-# Runs on the seal at once and on the entry at commit: a seal that came too early is found out then.
+# Runs on the entry at commit. Whether it balances was weighed when the seal came, and since then no line
+# can have been added, changed or removed: this asks only that the seal did come.
+SEALED = """
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM wallet_seal WHERE id = NEW.id) THEN
+    RAISE EXCEPTION 'an entry is committed with its seal' USING ERRCODE = '23000';
+  END IF;
+  RETURN NULL;
+END
+"""
+
+# Runs on the seal: one that came too early counts too few lines, and after it no line is taken.
 BALANCED = """
 DECLARE
   counted bigint;
-  promised bigint;
+  uneven bigint;
   undone bigint;
 BEGIN
-  SELECT line_count INTO promised FROM wallet_seal WHERE id = NEW.id;
-  IF promised IS NULL THEN
-    RAISE EXCEPTION 'an entry is committed with its seal' USING ERRCODE = '23000';
-  END IF;
   SELECT reverses_id INTO undone FROM wallet_journalentry WHERE id = NEW.id AND seal_id = NEW.id;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'a seal belongs to its own entry' USING ERRCODE = '23000';
   END IF;
-  SELECT COUNT(*) INTO counted FROM wallet_journalline WHERE entry_id = NEW.id;
-  IF counted < 2 OR counted <> promised THEN
+  SELECT COALESCE(SUM(n), 0), COUNT(*) FILTER (WHERE difference <> 0) INTO counted, uneven FROM (
+    SELECT COUNT(*) AS n, SUM(CASE side WHEN 'D' THEN amount_minor ELSE -amount_minor END) AS difference
+    FROM wallet_journalline WHERE entry_id = NEW.id GROUP BY currency) AS by_currency;
+  IF counted < 2 OR counted <> NEW.line_count THEN
     RAISE EXCEPTION 'a seal counts the lines of its entry, two or more' USING ERRCODE = '23000';
   END IF;
-  IF EXISTS (SELECT 1 FROM wallet_journalline WHERE entry_id = NEW.id GROUP BY currency
-             HAVING SUM(CASE side WHEN 'D' THEN amount_minor ELSE -amount_minor END) <> 0) THEN
+  IF uneven > 0 THEN
     RAISE EXCEPTION 'debits equal credits in each currency' USING ERRCODE = '23000';
   END IF;
   IF undone IS NOT NULL AND (
@@ -161,6 +169,7 @@ FUNCTIONS = {
     f"{PREFIX}refuse": (REFUSE, False),
     f"{PREFIX}line": (LINE, True),
     f"{PREFIX}balanced": (BALANCED, False),
+    f"{PREFIX}sealed": (SEALED, False),
     f"{PREFIX}account": (ACCOUNT, False),
     f"{PREFIX}hold": (HOLD, True),
 }
@@ -197,7 +206,7 @@ def triggers() -> list[Trigger]:
             f"{PREFIX}journalentry_commit",
             "wallet_journalentry",
             "AFTER INSERT",
-            "balanced",
+            "sealed",
             ROW | INSERT,
             True,
         ),

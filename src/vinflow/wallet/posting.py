@@ -28,7 +28,8 @@ from vinflow.wallet.errors import (
     WalletFrozen,
 )
 from vinflow.wallet.laws import refuse_while_stopped
-from vinflow.wallet.models import Account, JournalEntry, JournalLine, Seal
+from vinflow.wallet.models import Account, JournalEntry, JournalLine
+from vinflow.wallet.reading import Columns, by_hand
 
 INSERT_ENTRY = """
 INSERT INTO wallet_journalentry (id, seal_id, reverses_id, source, purpose, body_hash, environment, memo,
@@ -42,6 +43,17 @@ NEXT_ID = {
     "sqlite": "SELECT COALESCE(MAX(id), 0) + 1 AS n FROM wallet_journalentry",
 }
 ON_CONFLICT = {"postgresql": "ON CONFLICT DO NOTHING", "sqlite": ""}
+
+JOURNAL_ENTRY = Columns(JournalEntry)
+FIND_ENTRY = (
+    f"SELECT {JOURNAL_ENTRY.of('e')} FROM wallet_journalentry e WHERE e.source = %s AND e.purpose = %s"  # noqa: S608
+)
+INSERT_LINES = """
+INSERT INTO wallet_journalline (entry_id, number, account_id, side, amount_minor, currency, seq,
+                                balance_after, previous_hash, hash)
+VALUES """
+ONE_LINE = "(%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+INSERT_SEAL = "INSERT INTO wallet_seal (id, line_count) VALUES (%s, %s)"
 
 
 def post(entry: Entry, *, at: datetime, using: str = DEFAULT_DB_ALIAS) -> JournalEntry:
@@ -112,7 +124,10 @@ def as_entry(entry: JournalEntry, *, using: str = DEFAULT_DB_ALIAS) -> Entry:
 
 def find(source: str, purpose: str, *, using: str = DEFAULT_DB_ALIAS) -> JournalEntry | None:
     """Return the entry of this key, or None."""
-    return JournalEntry.objects.using(using).filter(source=source, purpose=purpose).first()
+    with by_hand(using) as cursor:
+        cursor.execute(FIND_ENTRY, [source, purpose])
+        row = cursor.fetchone()
+    return None if row is None else JOURNAL_ENTRY.instance(row, using=using)
 
 
 def write(
@@ -155,8 +170,7 @@ def write(
             raise AlreadyReversed(f"{reverses} was reversed under another purpose")
         return rival, False
     chain_lines(row, lines)
-    JournalLine.objects.using(using).bulk_create(lines)
-    Seal.objects.using(using).create(pk=row.pk, line_count=len(lines))
+    insert_lines(lines, using=using)
     return row, True
 
 
@@ -249,7 +263,7 @@ def insert_entry(entry: JournalEntry, *, using: str) -> bool:
     """
     connection = connections[using]
     sql = INSERT_ENTRY.format(next_id=NEXT_ID[connection.vendor], on_conflict=ON_CONFLICT[connection.vendor])
-    with connection.cursor() as cursor:
+    with by_hand(using) as cursor:
         cursor.execute(
             sql,
             [
@@ -270,6 +284,17 @@ def insert_entry(entry: JournalEntry, *, using: str) -> bool:
     entry._state.adding = False
     entry._state.db = using
     return True
+
+
+def insert_lines(lines: list[JournalLine], *, using: str) -> None:
+    """Write the lines of one entry and then its seal, on which the database weighs debit and credit."""
+    values: list[int | str | None] = []
+    for line in lines:
+        values += (line.entry_id, line.number, line.account_id, line.side, line.amount_minor, line.currency)
+        values += (line.seq, line.balance_after, line.previous_hash, line.hash)
+    with by_hand(using) as cursor:
+        cursor.execute(INSERT_LINES + ", ".join([ONE_LINE] * len(lines)), values)
+        cursor.execute(INSERT_SEAL, [lines[0].entry_id, len(lines)])
 
 
 __all__ = ["as_entry", "find", "post", "reverse", "spend"]
