@@ -101,9 +101,10 @@ def by_hand(using: str) -> CursorWrapper:
     next transaction to another server session. Elsewhere this is Django's own cursor.
     """
     connection: Any = connections[using]
-    if connection.vendor != "postgresql" or connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS"):
-        return cast("CursorWrapper", connection.cursor())
-    prepared = _prepared_cursor()
+    pooled = connection.settings_dict.get("DISABLE_SERVER_SIDE_CURSORS")
+    # While queries are logged Django's own cursor serves: only that one can say what it executed.
+    prepares = connection.vendor == "postgresql" and not pooled and not connection.queries_logged
+    prepared = _prepared_cursor() if prepares else None
     if prepared is None:
         return cast("CursorWrapper", connection.cursor())
     connection.validate_thread_sharing()
@@ -111,8 +112,7 @@ def by_hand(using: str) -> CursorWrapper:
         connection.connection.prepare_threshold = NEVER_UNASKED
     with connection.wrap_database_errors:
         cursor = prepared(connection.connection)
-    make = connection.make_debug_cursor if connection.queries_logged else connection.make_cursor
-    return cast("CursorWrapper", make(cursor))
+    return cast("CursorWrapper", connection.make_cursor(cursor))
 
 
 @functools.cache
