@@ -20,6 +20,9 @@ from vinflow.wallet.models import Account
 from vinflow.wallet.reading import Columns, by_hand, locking
 
 ACCOUNT = Columns(Account)
+READ = f"SELECT {ACCOUNT.of('a')} FROM wallet_account a WHERE"  # noqa: S608
+# A part of its own each: the lock belongs to the wallets alone, and their order to their lock.
+UNION = "SELECT * FROM ({}) AS wallets UNION ALL SELECT * FROM ({}) AS houses"
 NAMED = "(kind = %s AND key = %s AND environment = %s AND currency = %s)"
 
 AccountKey = tuple[AccountRef, Currency]
@@ -39,40 +42,42 @@ def lock_accounts(keys: Iterable[AccountKey], *, using: str = DEFAULT_DB_ALIAS) 
     """
     require_transaction(using)
     wanted = set(keys)
-    wallets = {key for key in wanted if key[0].kind is AccountKind.USER}
-    found: dict[AccountKey, Account] = {}
+    found = select(wanted, using=using)
+    missing = wanted - found.keys()
+    wallets = {key for key in missing if key[0].kind is AccountKind.USER}
+    # Wallets are made and locked before any house account is made: whoever waits for a rival's new house
+    # account would otherwise hold the very wallet which that rival is about to lock.
+    for some in (wallets, missing - wallets):
+        if some:
+            # IGNORE and not get_or_create: a unique violation would break the caller's transaction.
+            Account.objects.using(using).bulk_create(
+                [new_account(key) for key in sorted(some)], ignore_conflicts=True
+            )
+            found |= select(some, using=using)
+    return found
+
+
+def select(keys: set[AccountKey], *, using: str) -> dict[AccountKey, Account]:
+    """Return those of the named accounts that exist, in one statement; the wallets are locked by it.
+
+    House accounts are read beside them and never locked. One that is closed while we wait for a wallet
+    may be read as open still: the database refuses its line then.
+    """
+    wallets = sorted(key for key in keys if key[0].kind is AccountKind.USER)
+    houses = sorted(key for key in keys if key[0].kind is not AccountKind.USER)
+    parts = []
     if wallets:
-        found |= fetch(wallets, lock=True, using=using)
-    if houses := wanted - wallets:
-        found |= fetch(houses, lock=False, using=using)
-    return found
-
-
-def fetch(keys: set[AccountKey], *, lock: bool, using: str) -> dict[AccountKey, Account]:
-    """Return accounts by name, making those that are missing; two rivals make one."""
-    found = select(keys, lock=lock, using=using)
-    if missing := keys - found.keys():
-        # IGNORE and not get_or_create: a unique violation would break the caller's transaction.
-        Account.objects.using(using).bulk_create(
-            [new_account(key) for key in sorted(missing)], ignore_conflicts=True
-        )
-        found |= select(missing, lock=lock, using=using)
-    return found
-
-
-def select(keys: set[AccountKey], *, lock: bool, using: str) -> dict[AccountKey, Account]:
-    """Return those of the named accounts that exist, locked in the order of their ids if asked to."""
-    if not keys:
-        return {}
-    which = " OR ".join([NAMED] * len(keys))
-    sql = f"SELECT {ACCOUNT.of('a')} FROM wallet_account a WHERE {which} ORDER BY a.id"  # noqa: S608
+        parts.append(f"{READ} {' OR '.join([NAMED] * len(wallets))} ORDER BY a.id{locking(using)}")
+    if houses:
+        parts.append(f"{READ} {' OR '.join([NAMED] * len(houses))}")
     names = [
         part
-        for ref, currency in sorted(keys)
+        for ref, currency in (*wallets, *houses)
         for part in (ref.kind.value, ref.key, ref.environment.value, currency.value)
     ]
+    sql = parts[0] if len(parts) == 1 else UNION.format(*parts)
     with by_hand(using) as cursor:
-        cursor.execute(sql + locking(using) if lock else sql, names)
+        cursor.execute(sql, names)
         rows = [ACCOUNT.instance(row, using=using) for row in cursor.fetchall()]
     return {(row.ref, Currency(row.currency)): row for row in rows}
 
