@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 from django.db import OperationalError, transaction
+from django.db.models import F
 
 from vinflow.bakong import Found
 from vinflow.bakong import Transfer as Reported
 from vinflow.money import Currency, Money
-from vinflow.payments import budgeting, checking, clock, conf, errors, gateways, law, watching
+from vinflow.payments import answering, budgeting, checking, clock, conf, errors, gateways, law, watching
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.canceling import cancel_payment
 from vinflow.payments.checks import gateway_settings
 from vinflow.payments.claiming import claim
 from vinflow.payments.confirming import process_inbox, store_found
+from vinflow.payments.leasing import claim as claim_due
 from vinflow.payments.models import (
     Attempt,
     CallBudget,
@@ -267,6 +269,29 @@ def test_a_promised_last_check_is_kept_in_a_mixed_list(
     opened.refresh_from_db()
     assert opened.status == "expired"
     assert bank.calls()[0].call == "check_transaction_by_md5_list"
+
+
+def test_a_list_that_turns_out_closed_takes_nobodys_promised_last_check(
+    bank: Sandbox, opened: Payment, payer: Any, later: Any, watch: Watch
+) -> None:
+    bank.switch(md5_list="closed")
+    second = open_payment(user=payer, money=ONE, key="2", at=clock.now())
+    Attempt.objects.update(next_check_at=F("last_check_at"))  # nothing asked before: both last checks meet
+    later(720)
+
+    gateway = gateways.current()
+    leased = claim_due(at=clock.now(), limit=50, gateway=gateway)
+    answering.ask(leased, pool=Pool.LAST, at=clock.now(), gateway=gateway)
+
+    assert [call.call[-9:] for call in bank.calls()] == ["_md5_list", "on_by_md5"]
+    asked, waiting = Attempt.objects.order_by("-checks")
+    assert (asked.checks, asked.set_aside) == (1, False)
+    # The list had taken this one's promise with it, and never brought its answer.
+    assert (waiting.checks, waiting.set_aside) == (0, True)
+    watch(120)
+    for payment in (opened, second):
+        payment.refresh_from_db()
+        assert payment.status == "expired"
 
 
 def test_a_new_qr_does_not_bypass_the_limit_of_open_payments(bank: Sandbox, payer: Any, watch: Watch) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from vinflow.bakong import CannotTell, Client
 from vinflow.money import Currency, Money
 from vinflow.payments import answering, budgeting, checking, clock, conf, gateways, leasing, queries, watching
-from vinflow.payments.budgeting import Asking, Pool, next_opening, windows
+from vinflow.payments.budgeting import Asking, Pool, next_opening, reset_between, windows
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, PaymentSettings, TokenState
 from vinflow.payments.opening import open_payment
 from vinflow.payments.schedule import Signal
@@ -277,3 +278,43 @@ def test_the_gate_is_probed_after_midnight_there_and_then_at_five_past_seven(
         return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
 
     assert next_opening(moment(*at)) == moment(*until)
+
+
+@pytest.mark.parametrize(
+    ("refused", "answered", "learnt"),
+    [
+        ((24, 15, 0), (24, 17, 6), "phnom-penh"),  # only midnight in Phnom Penh lies between
+        ((24, 17, 6), (25, 0, 6), "utc"),  # refused after that midnight, answered after 07:00
+        ((24, 15, 0), (25, 0, 6), ""),  # either may have opened it
+        ((24, 17, 4), (25, 0, 6), ""),  # refused within minutes of a reset: clocks differ
+        ((24, 5, 0), (24, 9, 0), ""),  # no reset at all: a raised quota, or a day that slides
+        ((24, 15, 0), (25, 18, 0), ""),  # two days went by
+    ],
+)
+def test_the_hour_of_reset_is_learnt_when_only_one_can_have_reopened_the_day(
+    refused: tuple[int, int, int], answered: tuple[int, int, int], learnt: str
+) -> None:
+    def moment(day: int, hour: int, minute: int) -> datetime:
+        return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
+
+    assert reset_between(moment(*refused), moment(*answered)) == learnt
+
+
+@pytest.mark.parametrize(("bank_resets", "learnt"), [("phnom_penh", "phnom-penh"), ("utc", "utc")])
+def test_a_day_that_was_used_up_teaches_when_the_next_begins(
+    bank: Sandbox, opened: Payment, watch: Watch, settings: Any, bank_resets: str, learnt: str
+) -> None:
+    bank.switch(quota_reset=bank_resets, quota=1)
+    # Another program with our token spends the day's only call.
+    with Client(conf.api_url(), conf.api_key()) as other:
+        assert not isinstance(other.check_md5(opened.attempts.get().md5), CannotTell)
+
+    watch(20 * 3600)
+
+    assert TokenState.objects.get(token_id=token()).quota_reset == learnt
+    allowed = {window.name for window in windows(clock.now(), learnt=learnt)}
+    assert allowed == {learnt}
+    CallBudget.objects.exclude(window=learnt).update(used=100)  # the other opinion counts no more
+    assert budgeting.confirmable(token(), at=clock.now()) not in (0, None)
+    settings.KHQR_QUOTA_RESET = "utc"  # the operator's word wins over what was learnt
+    assert {window.name for window in windows(clock.now(), learnt="phnom-penh")} == {"utc"}

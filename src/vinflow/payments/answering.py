@@ -88,7 +88,11 @@ def ask(
     # Money first: whatever happens on the way through the other answers, these are in the inbox then.
     for attempt in sorted(attempts, key=lambda one: not isinstance(outcomes[one.pk], Found)):
         if who.went and attempt.handle not in who.went:
-            put_off(attempt, at)  # the list was closed and one single call went: this one's turn comes yet
+            # The list was closed and one single call went. This one was not asked about: its turn comes
+            # yet, and so does the last check it was promised, which the list had taken with it.
+            if attempt.set_aside and attempt.pk in who.lasts:
+                Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=False).update(set_aside=True)
+            put_off(attempt, at)
             continue
         try:
             take_answer(attempt, outcomes[attempt.pk], started_at=at, gateway=gateway, seen=seen)

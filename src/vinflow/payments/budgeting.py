@@ -48,6 +48,7 @@ __all__ = [
     "current_asking",
     "note_answer",
     "reserve",
+    "reset_between",
     "room",
     "set_aside",
     "token_id",
@@ -55,6 +56,7 @@ __all__ = [
 ]
 
 PHNOM_PENH = timedelta(hours=7)  # UTC+7, without summer time
+RESETS = {"phnom-penh": PHNOM_PENH, "utc": timedelta(0)}  # opinions of when a quota day begins
 EDGE = timedelta(minutes=5)  # clocks differ: a call just after a reset may still count before it
 PROBE = timedelta(minutes=10)
 FAILURES = 5  # answers in a row that told nothing, before calls are made to wait
@@ -155,15 +157,16 @@ def token_id(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
-def windows(at: datetime) -> list[Window]:
+def windows(at: datetime, *, learnt: str = "") -> list[Window]:
     """Return the quota windows that a call at this moment may count in, in a fixed order.
 
-    KHQR_QUOTA_RESET: auto (both), phnom-penh, utc. Within five minutes after a reset the window
-    before it counts as well.
+    KHQR_QUOTA_RESET: phnom-penh, utc, or auto: then what this token has taught us (learnt), and both
+    until it has. Within five minutes after a reset the window before it counts as well.
     """
     said = conf.quota_reset()
-    shifts = {"phnom-penh": PHNOM_PENH, "utc": timedelta(0)}
-    chosen = shifts if said == "auto" else {said: shifts[said]}
+    if said == "auto" and learnt:
+        said = learnt
+    chosen = RESETS if said == "auto" else {said: RESETS[said]}
     found: dict[tuple[str, datetime], Window] = {}
     for name, shift in chosen.items():
         for moment in (at - EDGE, at):
@@ -171,6 +174,28 @@ def windows(at: datetime) -> list[Window]:
             start = local.replace(hour=0, minute=0, second=0, microsecond=0) - shift
             found[name, start] = Window(name, start, start + timedelta(days=1))
     return sorted(found.values(), key=lambda window: (window.name, window.starts_at))
+
+
+def reset_between(refused_at: datetime, answered_at: datetime) -> str:
+    """Return which reset reopened the quota, when only one can have; "" when that is not certain.
+
+    refused_at: the last "quota is used up" we heard. answered_at: the first good answer after it. A
+    reset within five minutes outside of the two counts as between them: clocks differ.
+    """
+    first, last = refused_at - EDGE, answered_at + EDGE
+    found = []
+    for name, shift in RESETS.items():
+        local = first.astimezone(UTC) + shift
+        reset = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - shift
+        while reset <= last:
+            found.append(name)
+            reset += timedelta(days=1)
+    return found[0] if len(found) == 1 else ""
+
+
+def _learnt(token: str) -> str:
+    """Return the reset that this token has taught us, "" until it has."""
+    return TokenState.objects.filter(token_id=token).values_list("quota_reset", flat=True).first() or ""
 
 
 def reserves(allowed: int) -> tuple[int, int]:
@@ -183,7 +208,7 @@ def _locked_budgets(token: str, at: datetime) -> list[CallBudget]:
     """Return the rows of the windows at a moment, made if missing, locked in a fixed order."""
     allowed = conf.daily_calls()
     rows = []
-    for window in windows(at):
+    for window in windows(at, learnt=_learnt(token)):
         row, _made = CallBudget.objects.get_or_create(
             token_id=token,
             window=window.name,
@@ -359,7 +384,7 @@ def close_for_quota(token: str, *, at: datetime) -> datetime:
     state = TokenState.objects.select_for_update().get(token_id=token)
     until = next_opening(at)
     TokenState.objects.filter(pk=state.pk).update(
-        closed_since=state.closed_since or at, closed_until=until, updated_at=at
+        closed_since=state.closed_since or at, closed_until=until, quota_refused_at=at, updated_at=at
     )
     return until
 
@@ -377,6 +402,8 @@ def note_answer(token: str, *, readable: bool, throttled_until: datetime | None,
         changes |= {"last_answer_at": at, "failures": 0, "refused_since": None, "retry_at": None}
         if state.closed_since is not None:
             changes |= {"closed_since": None, "closed_until": None, "probes": 0}
+            if state.quota_refused_at is not None:
+                changes["quota_reset"] = reset_between(state.quota_refused_at, at) or state.quota_reset
             lost = at - state.closed_since
             Attempt.objects.filter(
                 environment=conf.environment(),
@@ -415,7 +442,7 @@ def room(token: str, *, at: datetime) -> Room:
     state = TokenState.objects.filter(token_id=token).first()
     closed, retry = (state.closed_until, state.retry_at) if state else (None, None)
     tightest: Room | None = None
-    for window in windows(at):
+    for window in windows(at, learnt=state.quota_reset if state else ""):
         row = CallBudget.objects.filter(
             token_id=token, window=window.name, starts_at=window.starts_at
         ).first() or CallBudget(

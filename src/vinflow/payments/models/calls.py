@@ -74,12 +74,14 @@ class CallBudget(models.Model):
 
 
 class TokenState(models.Model):
-    """What a token has taught us: closed by quota until when, batch calls open or not."""
+    """What a token has taught us: closed until when, when its day begins, whether batch calls are open."""
 
     token_id = models.CharField(max_length=32, unique=True)
     closed_since = models.DateTimeField(null=True)
     closed_until = models.DateTimeField(null=True)
     probes = models.PositiveSmallIntegerField(default=0)
+    quota_refused_at = models.DateTimeField(null=True)
+    quota_reset = models.CharField(max_length=12, blank=True, default="")
     batch_closed_since = models.DateTimeField(null=True)
     refused_since = models.DateTimeField(null=True)
     throttled_until = models.DateTimeField(null=True)
