@@ -2,6 +2,7 @@
 
     make mutate                                   every mutant of every module below (about an hour)
     make mutate ARGS="--only matching --only states"        of some modules
+    make mutate ARGS="--alive"                    after a new test: those that lived, again
     make mutate ARGS="--sample 200 --seed 7"      of a random sample of all
 
 The tool is mutmut, in an environment of its own under var/mutate (`make setup` does not bring it). It works
@@ -48,7 +49,7 @@ PLAIN = (
     "tests/payments/test_matching.py",
     "tests/payments/test_states.py",
     "tests/payments/test_schedule.py",
-    "tests/payments/test_plain_mutants.py",
+    "tests/payments/test_edges.py",
 )
 BOOKS = (
     "tests/wallet/test_posting.py",
@@ -57,7 +58,7 @@ BOOKS = (
     "tests/payments/test_the_thin_line.py",
     "tests/payments/test_reviewing.py",
     "tests/payments/test_guards.py",
-    "tests/payments/test_book_mutants.py",
+    "tests/payments/test_books_edges.py",
 )
 GROUPS = {"plain": PLAIN, "books": BOOKS}
 
@@ -106,6 +107,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", choices=MODULES, help="a module; may be repeated")
     parser.add_argument("--sample", type=int, help="so many mutants of all, chosen at random")
+    parser.add_argument("--alive", action="store_true", help="those that lived through the last run, again")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--children", type=int, default=2)
     parser.add_argument("--collect", action="store_true", help="only write the figures of the last run")
@@ -203,7 +205,11 @@ def run(group: str, chosen: list[str], arguments: argparse.Namespace) -> None:
     """Let the tool run; its own words go to var/mutate/<group>.log."""
     (HOME / f"home-{group}" / "template.sqlite3").unlink(missing_ok=True)
     command = [str(VENV / "bin" / "mutmut"), "run", "--max-children", str(arguments.children)]
-    if arguments.sample:
+    if arguments.alive:
+        command += [
+            key for name in chosen for key, code in exit_codes(name).items() if verdict(code) == ALIVE
+        ]
+    elif arguments.sample:
         command += sampled(group, chosen, arguments.sample, arguments.seed)
     with (HOME / f"{group}.log").open("w") as log:
         subprocess.run(
