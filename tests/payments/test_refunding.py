@@ -342,3 +342,32 @@ def test_the_record_is_judged_once_even_when_asked_twice(shop: Shop) -> None:
     stands.refresh_from_db()
     with pytest.raises(SendingRefused, match="was seen"):
         sending.retract(stands, by=shop.dara, why="no", at=clock.now())
+
+
+def test_money_in_a_balance_of_the_host_goes_back_by_its_own_handler_or_not_at_all(
+    shop: Shop, settings: Any
+) -> None:
+    said: list[tuple[str, int]] = []
+    settings.VINFLOW_FUNDS_HANDLER = lambda **_: None
+    shop.payment = pay_in(shop.bank, shop.payer, shop.cents(300), key="host")
+    assert refused(shop_ask(shop), minor=300) == "host"
+
+    def give_back(*, step: str, refund: Any, clawback: Any, payment: Any, money: Money, at: Any) -> None:
+        assert (refund.payment, clawback, payment) == (shop.payment, None, shop.payment)
+        if len(said) == 4:
+            raise RefundRefused("the host has spent it", "spent")
+        said.append((step, money.minor))
+
+    settings.VINFLOW_REFUND_HANDLER = give_back
+    shop.done(shop.ask(100, key="a"))
+    refunding.give_up(refund=shop.ask(200, key="b"), by=shop.dara, why="kept", at=clock.now())
+    assert said == [("hold", 100), ("capture", 100), ("hold", 200), ("release", 200)]
+    assert refused(shop_ask(shop), minor=200, key="c") == "spent"
+
+    assert Refund.objects.count() == 2
+    entry = JournalEntry.objects.get(purpose="refund:captured")
+    assert {(line.account.kind, line.side) for line in entry.lines.all()} == {
+        ("external", "D"),
+        ("bakong", "C"),
+    }
+    assert shop.lawful()

@@ -105,6 +105,8 @@ VINFLOW_TELEGRAM_TOKEN = _text("VINFLOW_TELEGRAM_TOKEN")
 VINFLOW_TELEGRAM_CHAT = _text("VINFLOW_TELEGRAM_CHAT")
 # A callable run inside the crediting transaction in place of the wallet, by its dotted name.
 VINFLOW_FUNDS_HANDLER = _text("VINFLOW_FUNDS_HANDLER")
+# Its counterpart for refunds and claw-backs of such money: package.module.function
+VINFLOW_REFUND_HANDLER = _text("VINFLOW_REFUND_HANDLER")
 # Hosting without a worker: the status address makes the due checks itself.
 VINFLOW_STATUS_CHECKS = _switch("VINFLOW_STATUS_CHECKS", False)
 # A file that holds whole seconds by which the site's clock is moved: for demonstrations and tests only.

@@ -19,7 +19,7 @@ class Happening(NamedTuple):
 
 
 def timeline(payment: Payment, *, at: datetime) -> list[Happening]:
-    """Return what has happened to a payment up to a moment, oldest first; two queries.
+    """Return what has happened to a payment up to a moment, oldest first; three queries.
 
     A QR's end is told only where it came before the money.
     """
@@ -39,4 +39,8 @@ def timeline(payment: Payment, *, at: datetime) -> list[Happening]:
             found.append(Happening("Payment confirmed", transfer.stored_at))
         if payment.user_id is not None:  # without one it went to the shop
             found.append(Happening("Added to wallet", payment.completed_at))
+    for asked_at, ended_at, state in payment.refunds.values_list("asked_at", "ended_at", "state"):
+        found.append(Happening("Refund being prepared", asked_at))
+        if ended_at is not None:
+            found.append(Happening("Refund sent" if state == "done" else "Refund called off", ended_at))
     return sorted(found, key=lambda happening: happening.at)  # stable: equal moments keep the order above
