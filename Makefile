@@ -62,7 +62,7 @@ docs: setup
 screenshots: setup
 	@$(BIN)/python scripts/screenshots.py
 
-BENCHES := client sandbox ledger schedule settlement khqr pages
+BENCHES := client sandbox ledger verify schedule settlement khqr pages
 bench: setup
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
