@@ -10,7 +10,9 @@ import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from vinflow.payments import conf, law, owing
+from django.db.models import Q
+
+from vinflow.payments import budgeting, conf, law, owing
 from vinflow.payments.models import Exchange, WorkerPulse
 from vinflow.wallet.errors import NotConfigured
 from vinflow.wallet.sealing import seal_blocks
@@ -77,13 +79,14 @@ def seal(at: datetime) -> None:
 def prune(at: datetime) -> int:
     """Empty the bodies of answers older than the retention that found nothing; return how many.
 
+    The nights' looks decide nothing either: what they found stands in rows of their own.
+
     What decided stays for good on Transfer and Attempt; the row of the call, its outcome and its
     time stay too, since they are the count of the day's calls.
     """
+    nothing_by_it = Q(outcome__in=["not_found", "cannot_tell", "failed"]) | Q(pool=budgeting.Pool.NIGHT)
     old = Exchange.objects.filter(
-        started_at__lt=at - conf.exchange_kept(),
-        answer__isnull=False,
-        outcome__in=["not_found", "cannot_tell", "failed"],
+        nothing_by_it, started_at__lt=at - conf.exchange_kept(), answer__isnull=False
     )
     keys = list(old.order_by("started_at").values_list("pk", flat=True)[:PRUNED_A_TIME])
     return Exchange.objects.filter(pk__in=keys).update(answer=None)
