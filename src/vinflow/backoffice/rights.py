@@ -30,6 +30,9 @@ RIGHTS: Mapping[str, str] = {
     "reconcile": "Can reconcile, enter closing balances and import statements",
     "see_settings": "Can see payment settings",
     "change_settings": "Can change payment settings",
+    "see_deposits": "Can see manual deposits and their evidence",
+    "open_deposit": "Can bring in a manual deposit",
+    "decide_deposit": "Can approve and turn down manual deposits",
     "change_safety": "Can propose and approve safety limits",
     "change_roles": "Can propose and approve roles",
 }
@@ -37,14 +40,13 @@ RIGHTS: Mapping[str, str] = {
 _CASHIER = ("see_overview", "see_transactions", "see_refunds")
 _ACCOUNTANT = (
     *_CASHIER,
-    "export_transactions",
-    "write_note",
-    "see_review",
-    "see_ledger",
-    "reconcile",
-    "see_settings",
+    *("export_transactions", "write_note", "see_review", "see_ledger", "reconcile", "see_settings"),
+    *("see_deposits", "open_deposit"),
 )
-_MANAGER = (*_ACCOUNTANT, "recheck_payment", "decide_review", "ask_refund", "change_settings")
+_MANAGER = (
+    *_ACCOUNTANT,
+    *("recheck_payment", "decide_review", "ask_refund", "decide_deposit", "change_settings"),
+)
 
 ROLES: Mapping[str, tuple[str, ...]] = {
     "cashier": _CASHIER,
@@ -95,6 +97,10 @@ ADDRESSES: Mapping[str, str | None] = {
     "settings_home": "see_settings",
     "settings": "see_settings",  # saving asks for change_settings besides
     "proposal": "change_safety",
+    "deposits": "see_deposits",
+    "deposit_evidence": "see_deposits",
+    "deposit_new": "open_deposit",
+    "deposit_decide": "decide_deposit",
     "people": "change_roles",
     "role": "change_roles",
 }

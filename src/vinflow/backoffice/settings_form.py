@@ -30,6 +30,7 @@ SWITCHES = {
     "disc_enabled": "Currency sign in the QR",
     "late_credit": "Add late payments automatically",
     "hide_without_budget": "Hide KHQR when the limit is used up",
+    "manual_enabled": "Manual deposits (cash, bank transfer)",
 }
 AMOUNTS = {
     "usd_min": ("Minimum", Currency.USD),

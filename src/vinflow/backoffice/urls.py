@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from vinflow.backoffice.pages import (
+    deposits,
     ledger,
     overview,
     payment,
@@ -40,6 +41,10 @@ urlpatterns = [
     path("admin/transactions/<slug:reference>/", payment.payment, name="payment"),
     path("admin/transactions/<slug:reference>/recheck/", payment.recheck, name="recheck"),
     path("admin/transactions/<slug:reference>/note/", payment.note, name="note"),
+    path("admin/deposits/", deposits.deposits, name="deposits"),
+    path("admin/deposits/new/", deposits.deposit_new, name="deposit_new"),
+    path("admin/deposits/<int:pk>/decide/", deposits.deposit_decide, name="deposit_decide"),
+    path("admin/deposits/<int:pk>/evidence/", deposits.deposit_evidence, name="deposit_evidence"),
     path("admin/review/", review.review, name="review"),
     path("admin/review/<int:pk>/decide/", review.decide, name="decide"),
     path("admin/review/<int:pk>/approve/", review.approve, name="approve"),

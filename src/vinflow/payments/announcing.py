@@ -18,6 +18,7 @@ from vinflow.wallet.reading import by_hand
 __all__ = [
     "CHANNEL",
     "completed",
+    "deposited",
     "ended",
     "payment_completed",
     "payment_ended",
@@ -33,7 +34,7 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "vinflow_payments"  # PostgreSQL LISTEN/NOTIFY; the text is the payment's reference
 
-payment_completed = Signal()  # payment=, transfer=
+payment_completed = Signal()  # payment=, transfer= (None for a manual deposit)
 payment_ended = Signal()  # payment=
 review_item_opened = Signal()  # item=
 review_item_decided = Signal()  # item=
@@ -47,6 +48,12 @@ def completed(payment: Payment, transfer: Transfer) -> None:
         extra={"payment": payment.transaction_id, "hash": transfer.hash, "late": payment.completed_late},
     )
     _later(payment_completed, payment.transaction_id, payment=payment, transfer=transfer)
+
+
+def deposited(payment: Payment) -> None:
+    """Announce a manual deposit that was credited: a completed payment without a transfer (None)."""
+    log.info("manual deposit credited", extra={"payment": payment.transaction_id})
+    _later(payment_completed, payment.transaction_id, payment=payment, transfer=None)
 
 
 def ended(payment: Payment) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -194,6 +195,15 @@ def quota_reset() -> str:
     if said not in ("auto", "phnom-penh", "utc"):
         raise NotConfigured("KHQR_QUOTA_RESET", f"must be auto, phnom-penh or utc, not {said!r}")
     return said
+
+
+def evidence_folder() -> Path:
+    """Where the files of manual deposits lie: VINFLOW_EVIDENCE_FOLDER, VINFLOW_HOME/evidence if unset.
+
+    Outside everything a web server serves.
+    """
+    given = str(getattr(settings, "VINFLOW_EVIDENCE_FOLDER", "") or "")
+    return Path(given) if given else Path(getattr(settings, "VINFLOW_HOME", "var")) / "evidence"
 
 
 def exchange_kept() -> timedelta:

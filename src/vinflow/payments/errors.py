@@ -22,6 +22,7 @@ PaymentError (Exception)
     RefundRefused            a refund or an act on one that the rules do not allow; .code names the rule
     SendingRefused           the transfer that a person names cannot be the one; .code names the rule
     ClawBackRefused          a claw-back or a repayment that the rules do not allow
+  DepositRefused             a manual deposit that the rules do not allow
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ __all__ = [
     "AmountTooSmall",
     "BudgetGone",
     "ClawBackRefused",
+    "DepositRefused",
     "GatewayUnavailable",
     "IllegalTransition",
     "InsideTransaction",
@@ -102,6 +104,10 @@ class SendingRefused(MoneyBackRefused):
 
 class ClawBackRefused(MoneyBackRefused):
     """A claw-back, or a repayment of one, that the rules do not allow; nothing changed."""
+
+
+class DepositRefused(PaymentError):
+    """A manual deposit, or a decision about one, that the rules do not allow; nothing was booked."""
 
 
 class OpeningRefused(PaymentError):

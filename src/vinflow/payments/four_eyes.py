@@ -1,7 +1,7 @@
 """May one person decide about this money alone? What one pair of eyes did within a day adds up.
 
 One limit per currency (Settings -> Payment) for everything one person can do with a payer's money:
-credits and returns at the review desk, and refunds. The excess needs a second person.
+credits and returns at the review desk, refunds, and manual deposits. The excess needs a second person.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from vinflow.money import Money
 from vinflow.payments import settings_store
-from vinflow.payments.models import PaymentSettings, Refund, ReviewItem
+from vinflow.payments.models import ManualDeposit, PaymentSettings, Refund, ReviewItem
 from vinflow.payments.refund_states import COUNTED
 
 __all__ = ["alone_may"]
@@ -40,8 +40,14 @@ def alone_may(money: Money, *, at: datetime, deciding: bool) -> bool:
     refunded = Refund.objects.filter(
         alone=True, currency=money.currency.value, asked_at__gt=since, state__in=COUNTED
     ).values_list("amount_minor", flat=True)
+    brought_in = ManualDeposit.objects.filter(
+        decision=ManualDeposit.Decision.CREDITED,
+        needs_two=False,
+        currency=money.currency.value,
+        decided_at__gt=since,
+    ).values_list("amount_minor", flat=True)
     alone = sum(
-        int(minor or 0) for minor in decided.union(refunded, all=True)
+        int(minor or 0) for minor in decided.union(refunded, brought_in, all=True)
     )  # one question; a limit of one person keeps it short
     most = settings_store.cap(settings, "one_person_daily_max", money.currency)
     return Money(alone, money.currency) + money <= most

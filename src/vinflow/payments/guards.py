@@ -13,6 +13,7 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from vinflow.payments.guard_rules import Guard, frozen, kept
+from vinflow.payments.guards_deposits import DEPOSITS, DEPOSITS_REPLACEABLE
 from vinflow.payments.guards_money_back import MONEY_BACK, MONEY_BACK_REPLACEABLE
 
 __all__ = [
@@ -29,11 +30,12 @@ GUARDS: tuple[Guard, ...] = (
     kept("payments_payment", "a payment is never deleted"),
     frozen(
         "payments_payment",
-        "amount, currency, payer, environment and names of a payment never change",
+        "amount, currency, payer, method, environment and names of a payment never change",
         "transaction_id",
         "user_id",
         "amount_minor",
         "currency",
+        "method",
         "environment",
         "principal",
         "idempotency_key",
@@ -185,6 +187,7 @@ GUARDS: tuple[Guard, ...] = (
         "a line that was booked or decided stays so",
     ),
     *MONEY_BACK,
+    *DEPOSITS,
 )
 
 # INSERT OR REPLACE deletes the old row without firing delete triggers (tried on SQLite 3.40), so an
@@ -206,6 +209,7 @@ REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...] | str, ...]], ...] = (
         (("id",), ("environment", "key", "occurrence"), ("transfer_id",), ("item_id",)),
     ),
     *MONEY_BACK_REPLACEABLE,
+    *DEPOSITS_REPLACEABLE,
 )
 
 

@@ -7,6 +7,7 @@ Per currency and environment, at every moment:
     returned = returns of the review desk + refunds done + claw-backs booked
     a payment is `completed` if and only if exactly one credit entry exists for it
     of no transfer more goes back, or is promised back, than came in; what is promised is held
+    a manual deposit is no transfer: it is credited if and only if one entry of its amount exists for it
 
 and every wallet's balance is its last line's (the wallet's own audit looks at that). When it is
 broken, spending and refunds stop; receiving never does.
@@ -27,7 +28,15 @@ from django.db.models.functions import Coalesce, Concat
 from vinflow.money import Currency, Money
 from vinflow.payments import conf
 from vinflow.payments.errors import LawBroken
-from vinflow.payments.models import ClawBack, Payment, PaymentSettings, Refund, SettingsChange, Transfer
+from vinflow.payments.models import (
+    ClawBack,
+    ManualDeposit,
+    Payment,
+    PaymentSettings,
+    Refund,
+    SettingsChange,
+    Transfer,
+)
 from vinflow.payments.refund_states import COUNTED, HELD
 from vinflow.payments.statements import law as statements
 from vinflow.payments.states import Status
@@ -51,7 +60,12 @@ class Breach:
 def check(environment: str) -> list[Breach]:
     """Return every breach of the law in one environment; an empty list is what should be."""
     with one_moment(connection):
-        return [*_received(environment), *_completed(environment), *_promised(environment)]
+        return [
+            *_received(environment),
+            *_completed(environment),
+            *_promised(environment),
+            *_deposited(environment),
+        ]
 
 
 def _received(environment: str) -> list[Breach]:
@@ -267,6 +281,35 @@ def _completed(environment: str) -> list[Breach]:
         breaches.append(
             Breach("evidence", f"{entries} credit entries, {credited.count()} credited transfers")
         )
+    return breaches
+
+
+def _deposited(environment: str) -> list[Breach]:
+    """Compare credited deposits, manual payments and their entries: one of each, of the same amount."""
+    deposits = ManualDeposit.objects.filter(environment=environment, decision="credited")
+    lines = JournalLine.objects.filter(
+        entry__source=Concat(Value("deposit:"), OuterRef("payment__transaction_id")),
+        entry__purpose="credit",
+        account__kind="external",
+        account__environment=environment,
+        side="D",
+        currency=OuterRef("currency"),
+        amount_minor=OuterRef("amount_minor"),
+    )
+    breaches = [
+        Breach("deposit", f"deposit {number} is credited, and the books have no entry of its amount for it")
+        for number in deposits.filter(~Exists(lines)).values_list("pk", flat=True)[:SHOWN]
+    ]
+    manual = Payment.objects.filter(environment=environment, method="manual")
+    breaches += [
+        Breach("deposit", f"payment {name} is completed, and no deposit was credited for it")
+        for name in manual.filter(status=Status.COMPLETED)
+        .exclude(deposit__decision="credited")
+        .values_list("transaction_id", flat=True)[:SHOWN]
+    ]
+    entries = JournalEntry.objects.filter(environment=environment, source__startswith="deposit:").count()
+    if entries != (count := deposits.count()) - sum(breach.what.startswith("deposit") for breach in breaches):
+        breaches.append(Breach("deposit", f"{entries} entries of deposits, {count} credited deposits"))
     return breaches
 
 

@@ -11,7 +11,7 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery, Sum
 
 from vinflow.money import Currency, Money
 from vinflow.payments import conf
-from vinflow.payments.models import Attempt, Payment, ReviewItem, TokenState, Transfer
+from vinflow.payments.models import Attempt, Method, Payment, ReviewItem, TokenState, Transfer
 from vinflow.payments.prepared import Prepared
 from vinflow.payments.states import Status
 from vinflow.wallet import queries as wallet
@@ -134,6 +134,15 @@ def is_in_review(payment: Payment) -> bool:
 def checkout(payment: Payment, *, at: datetime) -> Checkout:
     """Return what the checkout page shows at this moment: two queries while unpaid, with payment_for."""
     attempt = _with_gate(Attempt.objects.filter(payment=payment), at, at - DELAYED_AFTER).first()
+    if attempt is None and payment.method == Method.MANUAL:  # it never had a QR, and is paid
+        at_once = payment.created_at
+        attempt = Attempt(
+            payment=payment,
+            merchant_name=conf.merchant_name(),
+            created_at=at_once,
+            expires_at=at_once,
+            watch_until=at_once,
+        )
     if attempt is None:
         raise Attempt.DoesNotExist(f"{payment.transaction_id} has no QR yet")
     return _as_shown(payment, attempt, at=at)

@@ -95,6 +95,8 @@ VINFLOW_RECEIPT_MAIL = _switch(
 VINFLOW_WATCHER = _choice("VINFLOW_WATCHER", "inline", ("inline", "none"))
 # Opens /metrics to a scraper that sends it as a Bearer token; empty: signed-in staff alone.
 VINFLOW_METRICS_TOKEN = _text("VINFLOW_METRICS_TOKEN")
+# Where receipts of manual deposits lie, never a served folder; empty: `evidence` in VINFLOW_HOME.
+VINFLOW_EVIDENCE_FOLDER = _text("VINFLOW_EVIDENCE_FOLDER")
 # Whether staff must sign in with a second factor (an authenticator app); a try with DEBUG=on does without.
 VINFLOW_STAFF_TWO_FACTOR = _switch("VINFLOW_STAFF_TWO_FACTOR", not DEBUG)
 # Where `vinflow manage staff_alerts` sends what needs attention.

@@ -12,7 +12,8 @@ from typing import Any
 
 from vinflow.money import Currency, Money
 from vinflow.payments.crediting import entry_source
-from vinflow.payments.models import Payment, Transfer
+from vinflow.payments.depositing import deposit_source
+from vinflow.payments.models import Method, Payment, Transfer
 from vinflow.storefront import formats
 from vinflow.wallet import queries as wallet
 from vinflow.wallet.entries import AccountKind
@@ -96,6 +97,8 @@ def balances_after(payments: Sequence[Payment]) -> dict[str, Money]:
         )
     )
     sources = {f"transfer:{digest}": reference for digest, reference in hashes.items()}
+    by_hand = [payment.transaction_id for payment in payments if payment.method == Method.MANUAL]
+    sources |= {deposit_source(reference): reference for reference in by_hand}
     lines = JournalLine.objects.filter(
         entry__source__in=sources, entry__purpose="credit", account__kind=AccountKind.USER.value
     ).values_list("entry__source", "balance_after", "currency")

@@ -18,6 +18,7 @@ ROOMS = (
     ("transactions", "Transactions", "see_transactions"),
     ("review", "Review", "see_review"),
     ("refunds", "Refunds", "see_refunds"),
+    ("deposits", "Deposits", "see_deposits"),
     ("ledger", "Books", "see_ledger"),
     ("reconciliation", "Reconciliation", "see_ledger"),
     ("settings", "Settings", "see_settings"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from vinflow.payments.models.calls import CallBudget, Credential, Exchange, TokenState, WorkerPulse
 from vinflow.payments.models.choices import Method, new_reference
 from vinflow.payments.models.clawbacks import ClawBack, Repayment
+from vinflow.payments.models.deposits import ManualDeposit
 from vinflow.payments.models.payments import Attempt, AttemptQuerySet, Payment
 from vinflow.payments.models.policy import PaymentSettings, SettingsChange
 from vinflow.payments.models.reconciling import (
@@ -34,6 +35,7 @@ __all__ = [
     "Exchange",
     "Fate",
     "Leg",
+    "ManualDeposit",
     "Method",
     "Payment",
     "PaymentSettings",

@@ -16,6 +16,7 @@ class PaymentSettings(models.Model):
 
     singleton = models.PositiveSmallIntegerField(primary_key=True, default=1)
     khqr_enabled = models.BooleanField(default=True)
+    manual_enabled = models.BooleanField(default=False)
     usd_enabled = models.BooleanField(default=True)
     khr_enabled = models.BooleanField(default=True)
     usd_min = models.BigIntegerField(default=1)
