@@ -69,7 +69,7 @@ bench: setup
 # What is too long for every day: the whole grid of late money, the many rivals, twenty thousand questions
 # put to the official codec too.
 prove: setup
-	PROVE=1 $(BIN)/pytest -q -n 2 tests/payments/test_late_grid.py
+	PROVE=1 $(BIN)/pytest -q -n 2 tests/payments/test_late_grid.py tests/payments/test_reconciling.py
 	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/payments/test_rivals.py tests/wallet/test_wallet_many_writers.py
 	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/proof/test_kills.py tests/proof/test_races.py tests/proof/test_controls.py
 	PROVE=1 $(BIN)/pytest -q tests/proof/test_races.py tests/proof/test_controls.py
