@@ -10,6 +10,7 @@
 #   make mutate   mutants of the modules that decide about money (an hour)       ARGS="--only matching"
 #   make fuzz     a million inputs for the codec, guided by coverage             ARGS="--inputs 10000"
 #   make docs     the documentation as pages, in site/          make screenshots  its pictures
+#   make gallery  every page in every state, width, language and theme; fails on axe, overflow, cut text
 #   make build    the wheel and the source archive, in dist/
 #   make wheel-test   both installed into empty environments on every Python from 3.11 that is here  ARGS="3.12"
 #   make badges   the README's badges, from what the last `make test` and `make wheel-test` measured
@@ -23,7 +24,7 @@ BIN := .venv/bin
 ARGS ?=
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: setup runtime test check demo docs screenshots build wheel-test badges bench prove mutate fuzz lock clean
+.PHONY: setup runtime test check demo docs screenshots gallery build wheel-test badges bench prove mutate fuzz lock clean
 
 setup:
 	@$(PYTHON) scripts/setup.py dev
@@ -61,6 +62,9 @@ docs: setup
 
 screenshots: setup
 	@$(BIN)/python scripts/screenshots.py
+
+gallery: setup
+	@PYTHONPATH=. $(BIN)/python scripts/gallery.py $(ARGS)
 
 BENCHES := client sandbox ledger verify schedule settlement khqr pages
 bench: setup
