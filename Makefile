@@ -61,7 +61,7 @@ docs: setup
 	$(BIN)/zensical build --clean --strict -f mkdocs.yml
 
 screenshots: setup
-	@$(BIN)/python scripts/screenshots.py
+	@PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
 gallery: setup
 	@PYTHONPATH=. $(BIN)/python scripts/gallery.py $(ARGS)

@@ -1,6 +1,6 @@
 """Every page in every state, at three widths, in both languages, light and dark: `make gallery`.
 
-    python scripts/gallery.py [--only WORD]      docs/gallery.md and docs/images/gallery/*.webp
+    python scripts/gallery.py [--only WORD]      docs/every-page.md and docs/images/gallery/*.webp
 
 Starts the site on a scratch database, makes payments in every state by the real steps, visits each page in
 Chromium and draws contact sheets. Fails, and says where, when a page is wider than its window, when text is
@@ -17,6 +17,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +61,7 @@ def prepare() -> dict[str, Any]:
     from django.test import Client
     from tests.storefront.conftest import House
 
+    from vinflow.bakong import CannotTell, Reason
     from vinflow.money import Currency, Money
     from vinflow.payments.models import PaymentSettings
     from vinflow.storefront.links import address_of
@@ -82,6 +85,9 @@ def prepare() -> dict[str, Any]:
             pages["not here, found"] = f"{address}missing/?said=review&name={'0' * 64}"
         if state == "pending":
             pages["shown larger"] = f"{address}?larger=1"
+    gone = house.opened(user, ago_s=20)
+    house.answer(gone, CannotTell(Reason.QUOTA, "the day's calls are used up"))
+    pages["quota gone"] = f"/payment/{gone.transaction_id}/"
     pages["which payment"] = "/wallet/missing/"
     pages |= {"home": "/", "wallet": "/wallet/", "nothing in a filter": "/wallet/?status=completed&page=9"}
     pages |= {"not found": "/nothing/here/", "no such payment": "/payment/TXN00000000000000000000/"}
@@ -183,7 +189,7 @@ def sheet(name: str, shots: list[tuple[str, bytes]], small: int, row: int, *, da
 
 
 def write_page(made: dict[str, Any]) -> None:
-    """Write docs/gallery.md around the sheets."""
+    """Write docs/every-page.md around the sheets."""
     names = ", ".join(made["pages"])
     lines = ["# Every page in every state", ""]
     lines += [
@@ -197,9 +203,33 @@ def write_page(made: dict[str, Any]) -> None:
         lines += [f"## {width} pixels wide", ""]
         for language, tongue in (("en", "English"), ("km", "Khmer")):
             for theme in ("light", "dark"):
+                if not (SHEETS / f"{language}-{theme}-{width}.webp").is_file():
+                    continue
                 alt = f"All pages in {tongue}, {theme}, {width} pixels wide"
                 lines += [f"![{alt}](images/gallery/{language}-{theme}-{width}.webp)", ""]
-    (ROOT / "docs/gallery.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+    (ROOT / "docs/every-page.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")
+
+
+@contextmanager
+def running() -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield the port of a site with a payment in every state, and what prepare() made; stop it afterwards."""
+    with tempfile.TemporaryDirectory(prefix="vinflow-gallery-") as folder:
+        given = environment(Path(folder), f"sqlite:///{Path(folder) / 'site.sqlite3'}")
+        given |= {"VINFLOW_SUPPORT_CONTACT": "help@shop.example", "KHQR_MERCHANT_NAME": "VinFlow Digital"}
+        given["PYTHONPATH"] = str(ROOT)
+        command = [sys.executable, str(Path(__file__)), "--prepare"]
+        done = subprocess.run(command, env=given, check=True, capture_output=True)
+        port = free_port()
+        serve = [sys.executable, "-m", "granian", "vinflow.project.asgi:application", "--interface", "asgi"]
+        serve += ["--host", "127.0.0.1", "--port", str(port), "--workers", "1", "--no-ws"]
+        serve += ["--log-level", "error", "--workers-kill-timeout", "3"]
+        server = subprocess.Popen(serve, env=given)
+        try:
+            wait_until_answers(port, alive=lambda: server.poll() is None, wait_s_max=60)
+            yield port, json.loads(done.stdout.splitlines()[-1])
+        finally:
+            server.terminate()
+            server.wait(30)
 
 
 def main() -> int:
@@ -211,36 +241,9 @@ def main() -> int:
     if arguments.prepare:
         print(json.dumps(prepare()))
         return 0
-    with tempfile.TemporaryDirectory(prefix="vinflow-gallery-") as folder:
-        given = environment(Path(folder), f"sqlite:///{Path(folder) / 'site.sqlite3'}")
-        given |= {"VINFLOW_SUPPORT_CONTACT": "help@shop.example", "KHQR_MERCHANT_NAME": "VinFlow Digital"}
-        given["PYTHONPATH"] = str(ROOT)
-        command = [sys.executable, str(Path(__file__)), "--prepare"]
-        made = json.loads(
-            subprocess.run(command, env=given, check=True, capture_output=True).stdout.splitlines()[-1]
-        )
-        port = free_port()
-        serve = [sys.executable, "-m", "granian", "vinflow.project.asgi:application", "--interface", "asgi"]
-        serve += [
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(port),
-            "--workers",
-            "1",
-            "--no-ws",
-            "--log-level",
-            "error",
-        ]
-        server = subprocess.Popen([*serve, "--workers-kill-timeout", "3"], env=given)
-        try:
-            wait_until_answers(port, alive=lambda: server.poll() is None, wait_s_max=60)
-            wrong = look(port, made, arguments.only)
-        finally:
-            server.terminate()
-            server.wait(30)
-    if not arguments.only:
-        write_page(made)
+    with running() as (port, made):
+        wrong = look(port, made, arguments.only)
+    write_page(made)
     for each in wrong:
         print(each)
     print(f"{len(wrong)} faults")

@@ -1,6 +1,6 @@
 """Takes the pictures in docs/images: the pages of one payment, in English and in Khmer.
 
-    make screenshots
+    make screenshots            python scripts/screenshots.py --states takes those of the states alone
 
 Nothing on them is staged: the demonstration's own parts run on free ports in a scratch folder, Chromium
 goes the payer's way, the phone is given the pixels of the checkout page, and the money comes by the watcher.
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from scripts.gallery import running
 
 from vinflow.cli.demo_home import DemoHome
 from vinflow.cli.demo_parts import Demo, running_demo
@@ -35,10 +36,16 @@ UNTIL_THE_NEXT_LOOK_S = 70  # a silent QR is asked about for the first time with
 HEIGHTS = {DESK: 680, HAND: 844}
 
 
+STATES = {"late": "paid-late", "review": "in-review", "quota gone": "quota-gone"}
+
+
 def main() -> int:
     """Return 0 when every picture was taken."""
     IMAGES.mkdir(parents=True, exist_ok=True)
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    _states(path)
+    if "--states" in sys.argv:
+        return 0
     with (
         tempfile.TemporaryDirectory(prefix="vinflow-screenshots-") as folder,
         running_demo(
@@ -55,6 +62,24 @@ def main() -> int:
             _walk(browser, demo, language)
         browser.close()
     return 0
+
+
+def _states(path: str | None) -> None:
+    """Take a payment paid late, one in review and one on a day whose quota is gone, as a phone shows them."""
+    with running() as (port, made), sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        site = f"http://127.0.0.1:{port}"
+        for language in LOCALES:
+            with _window(browser, site, language, HAND) as payer:
+                cookies = {"django_language": language, "sessionid": made["session"]}
+                payer.add_cookies(
+                    [{"name": name, "value": value, "url": site} for name, value in cookies.items()]
+                )
+                page = payer.new_page()
+                for state, name in STATES.items():
+                    page.goto(made["pages"][state])
+                    _keep(page, f"{name}-{language}", HAND)
+        browser.close()
 
 
 def _walk(browser: Browser, demo: Demo, language: str) -> None:

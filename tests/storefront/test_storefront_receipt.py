@@ -86,13 +86,8 @@ def test_without_the_extra_the_page_says_so_and_can_be_printed(
 ) -> None:
     payment = house.at_state("completed", payer)
     monkeypatch.setitem(sys.modules, "weasyprint", None)
-    paper.can_make_pdf.cache_clear()
-    try:
-        answer = page.get(pdf_address(payment), follow=True)
-        html = answer.content.decode()
-    finally:
-        monkeypatch.undo()
-        paper.can_make_pdf.cache_clear()
+    answer = page.get(pdf_address(payment), follow=True)
+    html = answer.content.decode()
 
     assert answer.status_code == 200
     assert "This site makes no PDF files." in html
@@ -165,3 +160,17 @@ def _overlap(one: Image.Image, other: Image.Image) -> float:
     soft = [picture.resize(one.size).filter(ImageFilter.GaussianBlur(2)) for picture in (one, other)]
     apart = sum(ImageChops.difference(*soft).tobytes())
     return 1 - apart / sum(sum(each.tobytes()) for each in soft)
+
+
+def test_a_machine_without_pango_says_so_too_and_stops_offering(
+    page: Any, house: Any, payer: Any, monkeypatch: Any
+) -> None:
+    payment = house.at_state("completed", payer)
+    monkeypatch.setattr(paper, "_broken", False)
+    monkeypatch.setattr(paper, "find_spec", lambda _name: object())
+    monkeypatch.setitem(sys.modules, "weasyprint", None)
+
+    html = page.get(pdf_address(payment), follow=True).content.decode()
+
+    assert "This site makes no PDF files." in html
+    assert paper.can_make_pdf() is False

@@ -11,6 +11,7 @@ the same Message-ID.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -35,7 +36,7 @@ from vinflow.storefront import conf, formats
 from vinflow.storefront.languages import language_of
 from vinflow.storefront.models import ReceiptMail
 from vinflow.storefront.pages.receipt import receipt_context
-from vinflow.storefront.paper import can_make_pdf, paper_html, pdf_of
+from vinflow.storefront.paper import NoPdf, can_make_pdf, paper_html, pdf_of
 from vinflow.storefront.words import say
 
 __all__ = ["listen", "send_due"]
@@ -151,6 +152,7 @@ def _message(payment: Payment) -> EmailMessage:
         },
     )
     if can_make_pdf():
-        pdf = pdf_of(paper_html(context, language=language))
-        message.attach(f"{context['number']}.pdf", pdf, "application/pdf")
+        with contextlib.suppress(NoPdf):  # the words alone, then
+            pdf = pdf_of(paper_html(context, language=language))
+            message.attach(f"{context['number']}.pdf", pdf, "application/pdf")
     return message

@@ -10,6 +10,7 @@ import io
 import logging
 import re
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ from django.utils import translation
 
 from vinflow.storefront import conf
 
-__all__ = ["can_make_pdf", "paper_html", "pdf_of"]
+__all__ = ["NoPdf", "can_make_pdf", "paper_html", "pdf_of"]
 
 log = logging.getLogger(__name__)
 
@@ -28,15 +29,22 @@ HOME: Final = Path(__file__).parent / "static"
 SHELF: Final = "https://shelf.invalid/"  # resolved by us alone; such a host does not exist
 
 
-@cache
+class NoPdf(Exception):
+    """WeasyPrint or a library it needs is not here; pages offer their print view instead."""
+
+
+_broken = False  # found out once, by the first receipt that was asked for
+
+
 def can_make_pdf() -> bool:
-    """Return whether WeasyPrint and the libraries it needs are installed."""
+    """Return whether PDFs are offered: WeasyPrint is installed, and has not been found to lack a library.
+
+    It is not imported for that: it takes seconds, and most pages that ask never need it.
+    """
     try:
-        import weasyprint  # noqa: F401
-    except (ImportError, OSError) as error:  # OSError: Pango is missing on this machine
-        log.info("receipts are not offered as PDF: %s", error)
+        return not _broken and find_spec("weasyprint") is not None
+    except ValueError:  # a module that was put there as missing
         return False
-    return True
 
 
 def paper_html(context: dict[str, Any], *, language: str) -> str:
@@ -47,9 +55,15 @@ def paper_html(context: dict[str, Any], *, language: str) -> str:
 
 
 def pdf_of(html: str) -> bytes:
-    """Return a page as PDF. Raises ImportError where the extra is not installed."""
-    from weasyprint import CSS, HTML
-    from weasyprint.text.fonts import FontConfiguration
+    """Return a page as PDF. Raises NoPdf where WeasyPrint or Pango is missing."""
+    global _broken
+    try:
+        from weasyprint import CSS, HTML
+        from weasyprint.text.fonts import FontConfiguration
+    except (ImportError, OSError) as error:  # OSError: Pango is not on this machine
+        log.warning("receipts are not offered as PDF: %s", error)
+        _broken = True
+        raise NoPdf(str(error)) from error
 
     fonts = FontConfiguration()
     sheet = (HOME / "storefront/css/paper.css").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from vinflow.payments import clock, queries
 from vinflow.payments.models import Payment
 from vinflow.storefront.pages.access import owned, signed_in
 from vinflow.storefront.pages.errors import too_fast
-from vinflow.storefront.paper import can_make_pdf, paper_html, pdf_of
+from vinflow.storefront.paper import NoPdf, can_make_pdf, paper_html, pdf_of
 from vinflow.storefront.statements import balance_after, masked, receipt_number
 from vinflow.storefront.throttle import wait_s
 
@@ -68,6 +68,10 @@ def receipt_pdf(request: HttpRequest, payment: Payment) -> HttpResponse:
     if wait:
         return too_fast(request, wait_s=wait)
     html = paper_html(receipt_context(payment), language=get_language() or "en")
-    answer = HttpResponse(pdf_of(html), content_type="application/pdf")
+    try:
+        pdf = pdf_of(html)
+    except NoPdf:
+        return HttpResponseRedirect(f"{page}?said=no-pdf")
+    answer = HttpResponse(pdf, content_type="application/pdf")
     answer["Content-Disposition"] = f'attachment; filename="{receipt_number(payment)}.pdf"'
     return answer
