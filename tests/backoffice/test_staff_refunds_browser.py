@@ -58,6 +58,7 @@ def test_a_refund_with_two_people(bank: Any, visit: Any, open_shop: Any) -> None
     sent = bank.pay(bank.qr("150.00", account=account), payer=bank.account).hash
     one.goto(one.url)
     one.get_by_test_id("refund-sent").locator("summary").click()
+    assert one.get_by_test_id("send-to").inner_text() == account  # in full: somebody has to send it there
     one.get_by_label("Hash of the transfer").fill(sent)
     picture(one, "staff-refund-en")
     one.get_by_test_id("refund-sent").locator("button").click()
