@@ -36,6 +36,7 @@ from vinflow.payments.models import (
 )
 from vinflow.payments.opening import open_payment
 from vinflow.payments.reconciling import NotNow, explain, reconcile
+from vinflow.payments.verifying import verify
 from vinflow.sandbox import Sandbox
 from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, suspense_ref
 from vinflow.wallet.posting import post
@@ -362,3 +363,19 @@ def test_the_command_shows_the_report_in_three_ways(bank: Sandbox, paid: list[Tr
     call_command("reconcile", "--report", stdout=out)  # explained: nothing is left to say
     with pytest.raises(ValueError, match="already"):
         explain(difference=Difference.objects.get(), by=payer, why="another word", at=clock.now())
+
+
+def test_the_hosted_dialect_is_reconciled_one_by_one(
+    hosted: Sandbox, opened: Payment, watch: Callable[[float], None], later: Callable[[float], datetime]
+) -> None:
+    hosted.pay(opened.attempts.get().qr_string)
+    watch(200)
+    opened.refresh_from_db()
+    assert opened.status == "completed"
+    later(24 * HOUR)
+
+    run = reconcile(at=clock.now())
+
+    assert (run.phase, run.transfers, run.calls) == ("done", 1, 1)
+    assert run.differences.count() == 0
+    assert verify().problems == []
