@@ -115,6 +115,7 @@ def fill(name: str, payments: int) -> None:
     from django.db import connection
 
     from vinflow.backoffice import tallies
+    from vinflow.payments import watching
 
     connection.close()
     with connection._nodb_cursor() as cursor:  # type: ignore[attr-defined]
@@ -131,6 +132,7 @@ def fill(name: str, payments: int) -> None:
         cursor.execute("SET session_replication_role = DEFAULT")
     tallies.rebuild()
     tallies.merge(at=AT)
+    watching.pulse("bench", at=AT)  # a shop that runs has somebody who looks
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
 

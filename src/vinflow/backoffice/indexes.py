@@ -28,6 +28,9 @@ INDEXES = {
         "(environment, created_at DESC, id) WHERE method = 'manual'",
     ),
     "staff_payment_amount": ("payments_payment", "(currency, amount_minor)"),
+    # A list of keys is counted and sorted from this alone, without reading the payments.
+    "staff_payment_keys": ("payments_payment", "(id, environment, created_at)"),
+    "staff_payment_status": ("payments_payment", "(environment, status, created_at DESC, id)"),
     "staff_payment_paid": ("payments_payment", "(completed_at DESC) WHERE completed_at IS NOT NULL"),
     "staff_transfer_extra": (
         "payments_transfer",

@@ -18,13 +18,13 @@ from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
-from vinflow.backoffice import preview, safety, secrets_shown, settings_form
+from vinflow.backoffice import preview, quota, safety, secrets_shown, settings_form
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.rights import may
 from vinflow.backoffice.settings_form import Draft, Fault
 from vinflow.backoffice.words import say
 from vinflow.money import Currency
-from vinflow.payments import budgeting, checks, clock, conf, settings_store
+from vinflow.payments import checks, clock, conf, settings_store
 from vinflow.payments.errors import NotConfigured
 from vinflow.payments.models import Payment, PaymentSettings, SettingsChange
 from vinflow.payments.states import Status
@@ -189,13 +189,7 @@ def _in_words(changes: list[SettingsChange]) -> list[Change]:
 
 def _room(at: datetime) -> dict[str, Any] | None:
     """Return what the day still holds: QRs that can be confirmed, calls used; None when it cannot be told."""
-    try:
-        token = budgeting.token_id(conf.api_key())
-        left = budgeting.room(token, at=at)
-        return {
-            "confirmable": budgeting.confirmable(token, at=at),
-            "used": left.used,
-            "allowed": left.allowed,
-        }
-    except NotConfigured:
+    left = quota.today(at=at)
+    if left is None:
         return None
+    return {"confirmable": left.confirmable, "used": left.used, "allowed": left.allowed}
