@@ -6,7 +6,8 @@
 #   make check    formatting, lint, types, import rules
 #   make setup    .venv with all tools; Chromium, Khmer fonts, PostgreSQL, Node on Debian as root
 #   make bench    every benchmark, each against a baseline of the same run (minutes; needs a quiet machine)
-#   make prove    20,000 random questions to the official SDK and to us; every difference explained
+#   make prove    days of payments by the simulator, hostile answers, kills, races; 20,000 questions to the official
+#                 SDK and to us; writes docs/reliability.md       N=2000 (runs) SEED=1 JOBS=2      (hours)
 #   make mutate   mutants of the modules that decide about money (an hour)       ARGS="--only matching"
 #   make fuzz     a million inputs for the codec, guided by coverage             ARGS="--inputs 10000"
 #   make docs     the documentation as pages, in site/          make screenshots  its pictures
@@ -70,14 +71,22 @@ BENCHES := client sandbox ledger verify schedule settlement khqr pages
 bench: setup
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
-# What is too long for every day: the whole grid of late money, the many rivals, twenty thousand questions
-# put to the official codec too.
+# What is too long for every day: the simulator's campaign, hostile answers, kills and races at full length, the
+# whole grid of late money, the many rivals, twenty thousand questions put to the official codec too. Each leaves
+# its figures in var/prove/; the report is written even when something broke, and says so.
+N ?= 2000
+SEED ?= 1
+JOBS ?= 2
 prove: setup
-	PROVE=1 $(BIN)/pytest -q -n 2 tests/payments/test_late_grid.py tests/payments/test_reconciling.py
-	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/payments/test_rivals.py tests/wallet/test_wallet_many_writers.py
-	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/proof/test_kills.py tests/proof/test_races.py tests/proof/test_controls.py
-	PROVE=1 $(BIN)/pytest -q tests/proof/test_races.py tests/proof/test_controls.py
-	@$(BIN)/python -m bench.khqr_differential $(ARGS)
+	@bad=0; \
+	PROVE=1 $(BIN)/pytest -q -n 2 tests/payments/test_late_grid.py tests/payments/test_reconciling.py || bad=1; \
+	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/payments/test_rivals.py tests/wallet/test_wallet_many_writers.py || bad=1; \
+	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/proof || bad=1; \
+	PROVE=1 $(BIN)/pytest -q tests/bakong/test_hostile_answers.py tests/proof || bad=1; \
+	$(BIN)/python -m bench.khqr_differential $(ARGS) || bad=1; \
+	$(BIN)/python -u -m tests.proof --runs $(N) --from $(SEED) --jobs $(JOBS) || bad=1; \
+	$(BIN)/python -m tests.proof.report || bad=1; \
+	exit $$bad
 
 mutate: setup
 	@nice -n 10 $(BIN)/python scripts/mutate.py $(ARGS)

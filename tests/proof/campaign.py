@@ -165,7 +165,7 @@ class Tally:
     """What the runs of a campaign add up to."""
 
     def __init__(self, first: int, count: int) -> None:
-        self.first, self.count = first, count
+        self.first, self.count, self.wanted = first, count, count
         self.sums: Counter[str] = Counter()
         self.states: Counter[str] = Counter()
         self.coverage = Coverage()
@@ -193,10 +193,7 @@ class Tally:
         took = round(time.time() - self.began, 1) if closed else None
         ended = ", ".join(f"{n:,} {state}" for state, n in self.states.most_common())
         rows = [
-            [
-                "runs",
-                f"{sums['runs']:,} of {self.count:,} (seeds {self.first} to {self.first + self.count - 1})",
-            ],
+            ["runs", f"{sums['runs']:,} of {self.wanted:,} wanted, seeds from {self.first}"],
             ["of these over a real socket", f"{sums['sockets']:,}"],
             ["payments", f"{sums['payments']:,} ({ended})"],
             ["calls to the stand-in", f"{sums['calls']:,}"],
@@ -212,7 +209,7 @@ class Tally:
         common = {
             "seed": self.first,
             "count": sums["runs"],
-            "wanted": self.count,
+            "wanted": self.wanted,
             "duration_s": took,
             "violations": len(self.broken),
         }
