@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.proof.report import read, rendered, wrong_with
+from tests.proof.report import FIRST, read, rendered, wrong_with
 
 GOOD: dict[str, Any] = {
     "name": "simulator",
@@ -52,6 +52,14 @@ def test_a_campaign_that_proves_nothing_says_so_on_the_page(change: dict[str, An
 def test_a_file_cut_off_in_the_middle_is_a_campaign_cut_off(tmp_path: Path) -> None:
     (tmp_path / "simulator.json").write_text(json.dumps(GOOD)[:40], encoding="utf-8")
 
-    (read_back,) = read(tmp_path)
+    read_back = next(one for one in read(tmp_path) if one["name"] == "simulator")
 
     assert wrong_with(read_back)
+
+
+def test_a_campaign_that_was_never_run_stands_on_the_page_as_such(tmp_path: Path) -> None:
+    (tmp_path / "simulator.json").write_text(json.dumps(GOOD), encoding="utf-8")
+
+    page = rendered(read(tmp_path))
+
+    assert page.count("it has not been run") == len(FIRST) - 1
