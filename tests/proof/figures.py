@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
 import subprocess
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["FOLDER", "hand_over"]
+__all__ = ["FOLDER", "WANTED", "hand_over"]
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "var" / "prove"
+# In `make prove`, or for a run of ordinary size whose figures somebody wants: FIGURES=1 pytest ...
+WANTED = bool(os.environ.get("PROVE") or os.environ.get("FIGURES"))
 
 
 def hand_over(

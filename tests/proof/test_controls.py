@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from tests.payments.test_reviewing import odd, staff
 from tests.proof.controls import CONTROLS, Control
-from tests.proof.figures import hand_over
+from tests.proof.figures import WANTED, hand_over
 from tests.proof.test_races import moves, world_of
 
 __all__ = ["moves", "odd", "staff", "world_of"]  # fixtures that the tests named here ask for
@@ -70,7 +70,7 @@ def test_without_the_guard_its_test_is_red_for_the_reason_named(
 def test_twelve_guards_and_more_have_been_removed() -> None:
     assert len(CONTROLS) >= 12
     assert len({control.guard for control in CONTROLS}) == len(CONTROLS)
-    if PROVE and len(ROWS) == len(HERE):
+    if WANTED and len(ROWS) == len(HERE):
         hand_over(
             f"controls-{connection.vendor}",
             title=f"Guards removed one at a time, {connection.vendor}",

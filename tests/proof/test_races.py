@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from tests.proof.figures import hand_over
+from tests.proof.figures import WANTED, hand_over
 from tests.proof.rivals import Meeting, Rivals, Step, outcome_of, steps_of
 
 from vinflow.bakong import Found, NotFound
@@ -384,9 +384,10 @@ def test_every_pair_has_met() -> None:
     assert total["meetings"] >= total["pairs"]
     if connection.vendor == "postgresql":
         assert total["waited"] >= len(ACTS), "no rival ever had to wait for a lock: the locks are not there"
-    if PROVE:
+    if WANTED:
         columns = ("pairs", "meetings", "waited", "refused")
         postgres = connection.vendor == "postgresql"
+        hand = "all" if PROVE == "all" else str(HAND if PROVE else 1)
         hand_over(
             "races" if postgres else "races-sqlite",
             title=f"Exact races of pairs on {'PostgreSQL' if postgres else 'SQLite'}",
@@ -399,7 +400,7 @@ def test_every_pair_has_met() -> None:
             count=total["meetings"],
             duration_s=total["ms"] / 1000,
             text="Every pair, the second one just before statements of the first that change or lock rows, "
-            f"and before and after its commits: {'all' if PROVE == 'all' else HAND} a pair, spread over all "
+            f"and before and after its commits: {hand} a pair, spread over all "
             "there are; on SQLite between transactions. Nothing here is random.",
             database=database_version(),
         )
