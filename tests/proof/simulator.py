@@ -27,6 +27,7 @@ from tests.proof.world import World
 
 from vinflow.payments import law, tidying, watching
 from vinflow.payments.models import ReviewItem
+from vinflow.payments.verifying import verify
 from vinflow.wallet.audit import audit
 
 __all__ = ["Outcome", "Simulator"]
@@ -309,6 +310,9 @@ class Simulator(Storm):
         report = audit()
         if not report.is_clean:
             world.violate(f"audit_ledger: {report.problems[0]}")
+        rebuilt = verify()
+        if not rebuilt.is_clean:
+            world.violate(f"verify: {rebuilt.problems[0]}")
         if ReviewItem.objects.filter(decision="").exists():
             world.violate("items are open that nobody could decide")
         return left
