@@ -17,7 +17,7 @@ from vinflow.payments.canceling import cancel_payment
 from vinflow.payments.claiming import claim
 from vinflow.payments.errors import MethodOff
 from vinflow.payments.linking import app_link
-from vinflow.payments.models import Payment, ReviewItem
+from vinflow.payments.models import Payment, ReviewItem, Transfer
 from vinflow.payments.opening import open_payment, renew_qr
 from vinflow.payments.reviewing import approve, propose
 from vinflow.payments.schedule import Signal
@@ -336,6 +336,8 @@ class Crowd:
             hash_ = str(item.evidence.get("hash", ""))
             own = item.payment is not None and self.owners.get(hash_) == item.payment.user_id
             fits = bank.any_by_hash(hash_)
+            if Transfer.objects.filter(hash=hash_).exists():
+                return "dismissed"  # its own QR has brought it meanwhile
             good = fits is not None and fits.to_account in (bank.account, BRIDGE) and not fits.tracking_status
             whole = bool(item.evidence.get("facts", {}).get("amount_minor"))
             return "credited" if own and good and whole and "claimed_by_hash" in item.reasons else "dismissed"

@@ -240,6 +240,10 @@ def campaign(first: int, count: int, jobs: int, stop_at: float | None = None) ->
                 break
             _told(tally, _one(seed))
     else:
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.settings")
+        import django
+
+        django.setup()  # what the processes hand back is read here
         with ProcessPoolExecutor(jobs, initializer=_begin) as pool:
             waiting: list[Any] = []
             for seed in seeds:
