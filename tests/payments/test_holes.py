@@ -370,3 +370,34 @@ def test_an_answer_with_an_impossible_amount_makes_no_money(opened: Payment, pay
 
     assert stored is not None
     assert stored.amount_minor is None
+
+
+def test_a_day_of_answers_that_say_nothing_tells_a_person_once_and_ends_nothing(
+    bank: Sandbox, opened: Payment, watch: Watch
+) -> None:
+    """Found by the simulator, seed 51: Bakong named a transfer by no hash, day after day."""
+    bank.pay(opened.attempts.get().qr_string)
+    bank.fault("check_transaction_by_md5", "truncated")
+
+    watch(25 * 3600)
+
+    opened.refresh_from_db()
+    assert opened.status == "pending"
+    item = ReviewItem.objects.get()
+    assert item.reasons == ["no_word"]
+    watch(24 * 3600)
+    assert ReviewItem.objects.count() == 1
+    assert Payment.objects.get(pk=opened.pk).status == "pending"
+
+    bank.clear_faults()  # Bakong finds its words again: the money is the payer's, whoever looks at the item
+    watch(24 * 3600)
+    assert Payment.objects.get(pk=opened.pk).status == "completed"
+
+
+def test_a_day_without_quota_tells_nobody(bank: Sandbox, opened: Payment, watch: Watch) -> None:
+    bank.switch(quota=0)
+
+    watch(30 * 3600)
+
+    assert Payment.objects.get(pk=opened.pk).status == "pending"
+    assert not ReviewItem.objects.exists()

@@ -57,6 +57,7 @@ REASONS = {
     Reason.OVER_CAP: "More came than may be added without a person",
     Reason.STATEMENT_LINE: "On the bank's statement, and no transfer that we know",
     Reason.LINKED_BY_HAND: "A person linked a line of the bank's statement to this payment",
+    Reason.NO_WORD: "For a day no answer about this QR could be read: look at the bank whether it was paid",
     Reason.CLAIMED_BY_HASH: "The payer named it; no QR of theirs brought it",
     Reason.NOT_CREDITABLE: "It could not be credited: a closed wallet, or the shop's own program refused it",
 }

@@ -16,7 +16,7 @@ from vinflow.bakong import CannotTell, Failed, Found, NotFound, Outcome, StaticQ
 from vinflow.bakong import Reason as WhyNot
 from vinflow.payments import budgeting, clock, gateways, schedule
 from vinflow.payments.budgeting import Asking, Pool
-from vinflow.payments.confirming import settle, store_found
+from vinflow.payments.confirming import file_silence, settle, store_found
 from vinflow.payments.expiring import expire_if_over, not_settled
 from vinflow.payments.learning import learn_paid, learn_unpaid
 from vinflow.payments.leasing import kind_of, plan_next, pressure, put_off
@@ -30,6 +30,8 @@ __all__ = ["ask", "is_newcomer", "pool_of", "take_answer"]
 log = logging.getLogger(__name__)
 
 CLOCKS_AGREE = timedelta(seconds=120)
+SILENT_WAIT = timedelta(hours=6)
+SILENCE = timedelta(days=1)  # after the last check; then a person is told that nothing can be learnt
 
 
 def pool_of(attempts: Sequence[Attempt], *, at: datetime) -> Pool:
@@ -204,8 +206,17 @@ def _take_negative(
 
 
 def _take_unknown(attempt: Attempt, reason: str, *, started_at: datetime, again_at: datetime) -> None:
-    """Note that nothing was learnt. No payment comes to a bad end by it, however long it lasts."""
+    """Note that nothing was learnt. No payment comes to a bad end by it, however long it lasts.
+
+    A day after the last check should have settled it a person is told, once: money may be there that
+    no answer lets us see. A spent quota tells nobody: the gate is closed, and no question was refused.
+    """
     asked = reason != WhyNot.BUDGET
+    silent = not attempt.last_check_done and started_at >= attempt.last_check_at + SILENCE
+    if silent and asked and reason != WhyNot.QUOTA:
+        file_silence(attempt=attempt, told=str(reason), at=started_at)
+        # The question has become one of many that were refused: it may not eat the calls of the others.
+        again_at = max(again_at, started_at + SILENT_WAIT)
     Attempt.objects.filter(pk=attempt.pk).update(
         last_outcome=CannotTell.name,
         last_reason=str(reason)[:20],

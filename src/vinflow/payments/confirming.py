@@ -37,7 +37,15 @@ from vinflow.payments.statements.settling import hand_over
 from vinflow.payments.states import Status
 from vinflow.wallet.reading import by_hand
 
-__all__ = ["adopt_claim", "file_claim", "process_inbox", "process_transfer", "settle", "store_found"]
+__all__ = [
+    "adopt_claim",
+    "file_claim",
+    "file_silence",
+    "process_inbox",
+    "process_transfer",
+    "settle",
+    "store_found",
+]
 
 log = logging.getLogger(__name__)
 
@@ -130,6 +138,22 @@ def _facts(found: Found) -> dict[str, Any]:
         "bill_number": text(evidence.get("bill_number"), 64),
         "raw": evidence,
     }
+
+
+def file_silence(*, attempt: Attempt, told: str, at: datetime) -> ReviewItem:
+    """Open the one review item of a QR about which nothing could be learnt for a day; return it.
+
+    told: why the last answer told nothing. Nothing else changes: the payment stays pending and its QR is
+    asked about on and on, and a later word of Bakong's counts whatever people decide meanwhile.
+    """
+    with transaction.atomic(durable=True):
+        return _open_item(
+            subject=f"silence:{attempt.md5}",
+            attempt=attempt,
+            reasons=[Reason.NO_WORD],
+            evidence={"told": told, "checks": attempt.checks, "last_check_at": plain(attempt.last_check_at)},
+            at=at,
+        )
 
 
 def file_claim(*, payment: Payment, found: Found, named: str, at: datetime) -> ReviewItem:

@@ -61,6 +61,7 @@ class Reason(StrEnum):
     NOT_CREDITABLE = "not_creditable"
     STATEMENT_LINE = "statement_line"
     LINKED_BY_HAND = "linked_by_hand"
+    NO_WORD = "no_word"
 
 
 @dataclass(frozen=True, slots=True)
