@@ -44,7 +44,8 @@ SHIFTS = """
       shifts.push([entry.value, entry.sources.map(s => s.node?.outerHTML?.slice(0, 60))]);
   }).observe({ type: 'layout-shift', buffered: true });
 """
-SHIFT_MAX = 0.01  # a tenth of what counts as still; a web font may move a word by a pixel
+SHIFT_MAX = 0.01  # a tenth of what counts as still
+LOAD_MAX = 0.05  # half of it: on a first visit the web font takes the place of the system's
 DEVICES = {
     "phone": {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True},
     "desk": {"viewport": {"width": 1280, "height": 800}},
@@ -69,6 +70,7 @@ def test_nothing_jumps_when_the_page_loads_and_when_its_state_changes(
 
     paid = shop.opened(user)
     page = visit(f"/payment/{paid.transaction_id}/", user=user, device=DEVICES[device], script=SHIFTS)
+    page.evaluate("document.fonts.ready.then(() => true)")
     page.wait_for_timeout(300)
     found["load"] = page.evaluate("shifts.splice(0)")
     shop.answer(paid, CannotTell(Reason.BLOCKED, "a test"))
@@ -79,8 +81,12 @@ def test_nothing_jumps_when_the_page_loads_and_when_its_state_changes(
     state_is(page, "completed")
     found["paid"] = page.evaluate("shifts.splice(0)")
 
-    over = shop.opened(user, ago_s=598)
+    over = shop.opened(user, ago_s=595)
     page = visit(f"/payment/{over.transaction_id}/", user=user, device=DEVICES[device], script=SHIFTS)
+    page.evaluate("document.fonts.ready.then(() => true)")
+    page.wait_for_timeout(300)
+    assert page.locator("main").get_attribute("data-state") == "pending"
+    found["load again"] = page.evaluate("shifts.splice(0)")
     state_is(page, "confirming")
     page.wait_for_selector(".kw-result", timeout=12000)
     found["time is up"] = page.evaluate("shifts.splice(0)")
@@ -89,4 +95,6 @@ def test_nothing_jumps_when_the_page_loads_and_when_its_state_changes(
     found["expired"] = page.evaluate("shifts.splice(0)")
 
     print(device, found)
-    assert {name: each for name, each in found.items() if sum(one[0] for one in each) > SHIFT_MAX} == {}
+    most = {"load": LOAD_MAX, "load again": LOAD_MAX}
+    moved = {name: sum(one[0] for one in each) for name, each in found.items()}
+    assert {name: far for name, far in moved.items() if far > most.get(name, SHIFT_MAX)} == {}
