@@ -1,8 +1,9 @@
 """Settlement on PostgreSQL, beside pgbench in the same run: `python -m bench.settlement [--json]`.
 
-Credits a second with four workers against `pgbench -N` with four clients; statements of one credit;
-claiming due attempts among a million rows and among ten thousand; statements and buffers of a credit as
-the tables grow. Needs PostgreSQL's own programs; starts its scratch cluster itself unless
+Credits a second with four workers against `pgbench -N` with four clients, as it comes (statements as
+text) and with `-M prepared`, which is the harder rival: our credits are prepared too; statements of one
+credit; claiming due attempts among a million rows and among ten thousand; statements and buffers of a
+credit as the tables grow. Needs PostgreSQL's own programs; starts its scratch cluster itself unless
 TEST_DATABASE_URL is given. Figures are medians of interleaved rounds with their spread.
 """
 
@@ -148,15 +149,18 @@ def credits_a_second(name: str, users: list[int], count: int) -> float:
     return count / took
 
 
-def pgbench(name: str, seconds: int, *, create: bool = False) -> float:
-    """Return transactions a second of `pgbench -N -M prepared` with four clients."""
+def pgbench(name: str, seconds: int, *, prepared: bool = False, create: bool = False) -> float:
+    """Return transactions a second of `pgbench -N` with four clients."""
     url = urlsplit(os.environ["TEST_DATABASE_URL"])
     where = ["-h", url.hostname or "127.0.0.1", "-p", str(url.port or 5432), "-U", url.username or "postgres"]
     program = str(find_initdb().with_name("pgbench"))
     if create:
         subprocess.run([program, *where, "-i", "-q", "-s", "20", name], check=True, capture_output=True)
     done = subprocess.run(
-        [program, *where, "-N", "-M", "prepared", "-c", "4", "-j", "2", "-T", str(seconds), name],
+        [
+            *(program, *where, "-N", "-M", "prepared" if prepared else "simple"),
+            *("-c", "4", "-j", "2", "-T", str(seconds), name),
+        ],
         check=True,
         capture_output=True,
         text=True,
@@ -265,14 +269,17 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     users = people(400)
     pgbench(name, 1, create=True)
     figures: dict[str, Any] = {"python": platform.python_version(), "workers": WORKERS}
-    ours, theirs = [], []
+    ours, theirs, prepared = [], [], []
     for number in range(options.rounds):
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
         theirs.append(pgbench(name, options.seconds))
         ours.append(credits_a_second(name, users, options.credits))
+        prepared.append(pgbench(name, options.seconds, prepared=True))
     figures["credits_a_second"] = spread(ours)
     figures["pgbench_tps"] = spread(theirs)
+    figures["pgbench_prepared_tps"] = spread(prepared)
     figures["credits_over_pgbench"] = spread([a / b for a, b in zip(ours, theirs, strict=True)])
+    figures["credits_over_prepared"] = spread([a / b for a, b in zip(ours, prepared, strict=True)])
     figures["statements_of_a_credit"] = {"small": statements(users)}
     paid_payments(10_000, users, stored=False)
     vacuum()

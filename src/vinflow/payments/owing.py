@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import F, QuerySet, Sum
 
 from vinflow.money import Currency, Money
@@ -17,9 +17,14 @@ from vinflow.payments.models import ClawBack, Repayment
 from vinflow.wallet.accounts import freeze_wallet, lock_accounts, unfreeze_wallet
 from vinflow.wallet.entries import AccountRef, Entry, Environment, credit, debit, receivable_ref, user_ref
 from vinflow.wallet.posting import post
+from vinflow.wallet.reading import by_hand
 
 __all__ = ["collect", "collect_all", "owed_by", "repay", "settle_freeze", "source_of"]
 
+OWES = (
+    "SELECT 1 FROM payments_clawback WHERE owed_minor > repaid_minor"
+    " AND user_id = %s AND currency = %s AND environment = %s LIMIT 1"
+)
 WHY_COLLECTED = "taken from the wallet when money was there"
 
 
@@ -47,9 +52,11 @@ def collect(*, user_id: Any, currency: Currency, environment: str, at: datetime)
     spend again when the last of it is repaid.
     """
     taken = Money(0, currency)
+    with by_hand(DEFAULT_DB_ALIAS) as cursor:  # part of every credit
+        cursor.execute(OWES, [user_id, currency.value, environment])
+        if cursor.fetchone() is None:
+            return taken
     mine = owing().filter(user_id=user_id, currency=currency.value, environment=environment)
-    if not mine.exists():
-        return taken
     wallet = user_ref(user_id, environment)
     account = lock_accounts([(wallet, currency)])[wallet, currency]
     free = account.available
