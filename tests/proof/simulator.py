@@ -160,13 +160,13 @@ class Simulator(Storm):
             "SELECT (SELECT min(CASE WHEN leased_until > next_check_at THEN leased_until"
             " ELSE next_check_at END) FROM payments_attempt a WHERE next_check_at IS NOT NULL"
             " AND NOT EXISTS (SELECT 1 FROM payments_reviewitem i"
-            " WHERE i.attempt_id = a.id AND i.subject LIKE 'silence:%')),"
+            " WHERE i.attempt_id = a.id AND substr(i.subject, 1, 8) = 'silence:')),"
             " (SELECT min(coalesce(next_try_at, stored_at)) FROM payments_transfer"
             " WHERE processed_at IS NULL),"
             " (SELECT count(*) FROM payments_payment WHERE status = 'pending'),"
             " (SELECT count(*) FROM payments_payment p WHERE status = 'pending' AND NOT EXISTS"
             " (SELECT 1 FROM payments_reviewitem i WHERE i.payment_id = p.id"
-            " AND (i.decision = '' OR i.subject LIKE 'silence:%')))"
+            " AND (i.decision = '' OR substr(i.subject, 1, 8) = 'silence:')))"
         )[0]
         now = world.now()
         moments = [aware(moment) for moment in (due, stored) if moment is not None]
