@@ -93,20 +93,20 @@ def test_without_any_script_a_payer_signs_in_pays_and_has_a_receipt(visit: Any, 
     page.get_by_test_id("login-submit").click()
     page.get_by_test_id("add-amount").fill("12.50")
     page.get_by_test_id("add-submit").click()
-    assert page.get_by_test_id("khqr-qr").is_visible()
+    page.get_by_test_id("khqr-qr").wait_for()
 
     shop.paid(Payment.objects.get())
     page.get_by_test_id("nojs-check").click()
-    assert page.get_by_test_id("co-success").is_visible()
+    page.get_by_test_id("co-success").wait_for()
     page.get_by_test_id("view-receipt").click()
-    assert page.get_by_test_id("receipt").get_by_text("$12.50").first.is_visible()
+    page.get_by_test_id("receipt").get_by_text("$12.50").first.wait_for()
     page.goto(f"{site}/wallet/")
     page.get_by_text("I paid but it is not here").first.click()
     page.get_by_test_id("missing-link").click()
     page.get_by_test_id("missing-choice").click()
     page.get_by_test_id("missing-name").fill("?")
     page.get_by_test_id("missing-submit").click()
-    assert page.get_by_test_id("error-summary").is_visible()
+    page.get_by_test_id("error-summary").wait_for()
     assert page.get_by_test_id("missing-name").input_value() == "?"
 
 
@@ -118,7 +118,7 @@ def test_back_and_another_device_land_on_what_is_true(visit: Any, shop: Any, sit
     phone = visit(path(payment), user=user)
     desk = visit("/wallet/", user=user, device={"viewport": {"width": 1280, "height": 800}})
     desk.get_by_role("link", name=re.compile("Continue payment")).click()
-    assert desk.get_by_test_id("khqr-qr").is_visible()
+    desk.get_by_test_id("khqr-qr").wait_for()
 
     shop.paid(payment)
     wait_for_state(phone, "completed")

@@ -255,7 +255,7 @@ def test_canceling_asks_first_and_money_that_still_comes_is_added(visit: Any, sh
     page = visit(path(payment), user=user)
 
     page.get_by_test_id("cancel").click()
-    assert page.get_by_test_id("cancel-dialog").is_visible()
+    page.get_by_test_id("cancel-dialog").wait_for()
     page.keyboard.press("Escape")
     assert page.evaluate("document.activeElement.dataset.testid") == "cancel"
     page.get_by_test_id("cancel").click()
@@ -283,7 +283,7 @@ def test_on_a_phone_the_app_button_stands_above_the_card_and_a_desk_has_to_ask_f
     assert phone.get_by_test_id("deeplink").get_attribute("href") == path(payment) + "open/"
     assert desk.get_by_test_id("deeplink").is_hidden()
     desk.get_by_text("Paying on this device?").click()
-    assert desk.get_by_test_id("deeplink").is_visible()
+    desk.get_by_test_id("deeplink").wait_for()
 
 
 def test_a_tap_without_a_link_says_so_and_the_payment_goes_on(visit: Any, shop: Any) -> None:
