@@ -21,6 +21,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from vinflow.backoffice.days import day_of
+from vinflow.payments.guards import standing_triggers
 from vinflow.wallet.audit import one_moment
 
 __all__ = ["LONG_AGO", "after_migrate", "differences", "merge", "missing_triggers", "rebuild", "tidy"]
@@ -104,12 +105,7 @@ def _triggers(vendor: str) -> Iterator[tuple[str, str, str]]:
 
 def missing_triggers(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of triggers that should count and are not there (or are switched off)."""
-    with connection.cursor() as cursor:
-        if connection.vendor == "sqlite":
-            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        else:
-            cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
-        there = {row[0] for row in cursor.fetchall()}
+    there = standing_triggers(connection)
     return [name for name, _table, _sql in _triggers(connection.vendor) if name not in there]
 
 

@@ -204,11 +204,14 @@ def reserves(allowed: int) -> tuple[int, int]:
     return staff, staff + math.ceil(allowed * 0.10)
 
 
-def _locked_budgets(token: str, at: datetime) -> list[CallBudget]:
-    """Return the rows of the windows at a moment, made if missing, locked in a fixed order."""
+def _locked_budgets(token: str, at: datetime, *, learnt: str) -> list[CallBudget]:
+    """Return the rows of the windows at a moment, made if missing, locked in a fixed order.
+
+    learnt: which reset the token has taught us, "" until it has.
+    """
     allowed = conf.daily_calls()
     rows = []
-    for window in windows(at, learnt=_learnt(token)):
+    for window in windows(at, learnt=learnt):
         row, _made = CallBudget.objects.get_or_create(
             token_id=token,
             window=window.name,
@@ -289,7 +292,7 @@ def reserve(*, who: Asking, token: str, operation: str, request: Any, at: dateti
         state = _gate(token)
         if not _may_pass(state, who.pool, at=at):
             return None
-        rows = _locked_budgets(token, at)
+        rows = _locked_budgets(token, at, learnt=state.quota_reset)
         promised = any(attempt.set_aside and attempt.pk in who.lasts for attempt in who.attempts)
         probing = state.closed_until is not None
         fits = [row for row in rows if _may_spend(row, who.pool, own_aside=promised, newcomer=who.newcomer)]
@@ -424,7 +427,7 @@ def set_aside(*, token: str, last_check_at: datetime, newcomer: bool) -> bool:
     The caller stores the promise on the attempt (set_aside=True) before it commits; the rows stay
     locked until then.
     """
-    for row in _locked_budgets(token, last_check_at):
+    for row in _locked_budgets(token, last_check_at, learnt=_learnt(token)):
         if row.allowed is None:
             continue
         aside = _aside(row)

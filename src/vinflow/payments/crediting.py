@@ -64,7 +64,7 @@ def lock_for_transfer(transfer_id: int) -> tuple[Payment, Attempt, Transfer]:
     Raises Transfer.DoesNotExist.
     """
     using = DEFAULT_DB_ALIAS
-    with by_hand(DEFAULT_DB_ALIAS) as cursor:
+    with by_hand(using) as cursor:
         cursor.execute(READ_PAYMENT + locking(using), [transfer_id])
         first = cursor.fetchone()
         if first is None:

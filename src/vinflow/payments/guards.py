@@ -23,6 +23,7 @@ __all__ = [
     "install_guards",
     "make_way",
     "missing_guards",
+    "standing_triggers",
 ]
 
 
@@ -310,14 +311,19 @@ def install_guards(connection: BaseDatabaseWrapper) -> None:
             cursor.execute(sql)
 
 
-def missing_guards(connection: BaseDatabaseWrapper) -> list[str]:
-    """Return the names of triggers that should be there and are not (or are switched off)."""
+def standing_triggers(connection: BaseDatabaseWrapper) -> set[str]:
+    """Return the names of the triggers that are there and not switched off."""
     with connection.cursor() as cursor:
         if connection.vendor == "sqlite":
             cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
         else:
             cursor.execute("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'")
-        there = {row[0] for row in cursor.fetchall()}
+        return {row[0] for row in cursor.fetchall()}
+
+
+def missing_guards(connection: BaseDatabaseWrapper) -> list[str]:
+    """Return the names of triggers that should be there and are not (or are switched off)."""
+    there = standing_triggers(connection)
     return [name for name, _table, _sql in _statements(connection.vendor) if name not in there]
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection
@@ -37,21 +37,18 @@ from vinflow.payments.rebuilding import (
     wrong_state,
 )
 from vinflow.wallet.audit import one_moment
+from vinflow.wallet.findings import KEPT, Findings, Tick
 from vinflow.wallet.models import Account, JournalEntry, JournalLine
 
 __all__ = ["Verification", "verify"]
 
 CHUNK = 2_000
-KEPT = 1_000
-Tick = Callable[[int, int], object]  # rows done, rows in all
 
 
 @dataclass
-class Verification:
+class Verification(Findings):
     """What was compared, and every difference. The books follow from the evidence when there is none."""
 
-    problems: list[str] = field(default_factory=list)
-    problem_count: int = 0
     payments: int = 0
     transfers: int = 0
     statement_lines: int = 0
@@ -59,18 +56,6 @@ class Verification:
     entries: int = 0
     wallets: int = 0
     milliseconds: int = 0
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing differs."""
-        return self.problem_count == 0
-
-    def take(self, problems: Iterable[str]) -> None:
-        """Count problems and keep the first thousand."""
-        for problem in problems:
-            self.problem_count += 1
-            if len(self.problems) < KEPT:
-                self.problems.append(problem)
 
 
 class AccountName(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -30,23 +30,19 @@ from vinflow.wallet.audit_queries import (
 from vinflow.wallet.conf import business_date, ledger_key
 from vinflow.wallet.entries import AccountKind, body_hash
 from vinflow.wallet.errors import NotConfigured
+from vinflow.wallet.findings import Findings, Tick
 from vinflow.wallet.guards import verify_guards
 from vinflow.wallet.laws import registered_laws
 from vinflow.wallet.models import Account, Block, JournalEntry, JournalLine, Seal
 from vinflow.wallet.sealing import ENTRY_FIELDS, check_head, digest_of_row
 
-PROBLEMS_KEPT = 1_000
 CHUNK = 2_000  # entries read at a time
-
-Tick = Callable[[int, int], None]  # lines done, lines in all
 
 
 @dataclass
-class Report:
+class Report(Findings):
     """What an audit found. The books are right when `problem_count` is 0."""
 
-    problems: list[str] = field(default_factory=list)
-    problem_count: int = 0
     notes: list[str] = field(default_factory=list)
     entries: int = 0
     lines: int = 0
@@ -54,18 +50,6 @@ class Report:
     blocks: int = 0
     unsealed: int = 0
     milliseconds: int = 0
-
-    @property
-    def is_clean(self) -> bool:
-        """Whether nothing was found."""
-        return self.problem_count == 0
-
-    def take(self, problems: Iterable[str]) -> None:
-        """Count problems and keep the first thousand."""
-        for problem in problems:
-            self.problem_count += 1
-            if len(self.problems) < PROBLEMS_KEPT:
-                self.problems.append(problem)
 
 
 class AccountFacts(NamedTuple):

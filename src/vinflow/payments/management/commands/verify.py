@@ -8,10 +8,9 @@ from dataclasses import asdict
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vinflow.payments.verifying import Verification, verify
+from vinflow.wallet.progress import with_bar
 
 __all__ = ["Command"]
 
@@ -29,24 +28,13 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Verify, and print what was compared."""
         quiet = options["json"] or options["no_progress"]
-        report = verify() if quiet else self._with_bar()
+        report = verify() if quiet else with_bar("rows", lambda tick: verify(tick=tick))
         if options["json"]:
             self.stdout.write(json.dumps(asdict(report), indent=2))
         else:
             self._show(report)
         if not report.is_clean:
             raise CommandError(f"{report.problem_count} differences", returncode=1)
-
-    def _with_bar(self) -> Verification:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("rows", total=None)
-            return verify(tick=lambda done, total: progress.update(task, completed=done, total=total))
 
     def _show(self, report: Verification) -> None:
         for problem in report.problems:

@@ -11,10 +11,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DEFAULT_DB_ALIAS
 from django.utils import timezone
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from vinflow.wallet.audit import Report, audit
+from vinflow.wallet.findings import Tick
+from vinflow.wallet.progress import with_bar
 from vinflow.wallet.sealing import make_head, seal_blocks
 
 
@@ -48,7 +48,11 @@ class Command(BaseCommand):
         if options["export_head"]:
             seal_blocks(at=timezone.now(), using=using)
         show_bar = not (options["no_progress"] or options["json"])
-        report = with_progress(head, using=using) if show_bar else audit(head=head, using=using)
+
+        def look(tick: Tick) -> Report:
+            return audit(head=head, tick=tick, using=using)
+
+        report = with_bar("lines", look) if show_bar else audit(head=head, using=using)
         if options["json"]:
             self.stdout.write(json.dumps(asdict(report), indent=2))
         else:
@@ -82,20 +86,3 @@ def read_head(path: Path) -> object:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as wrong:
         raise CommandError(f"{path}: {wrong}") from None
-
-
-def with_progress(head: object, *, using: str) -> Report:
-    """Return the report of an audit that shows how far it is, on the error stream."""
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("lines", total=None)
-        return audit(
-            head=head,
-            tick=lambda done, total: progress.update(task, completed=done, total=total),
-            using=using,
-        )
