@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from vinflow.money import Currency, Money
 from vinflow.payments import clock, law, watching
@@ -92,6 +94,20 @@ def test_books_that_follow_from_the_evidence_are_clean(whole: dict[str, Payment]
     assert (report.payments, report.transfers, report.statement_lines) == (6, 4, 5)
     assert (report.entries, report.wallets) == (7, 1)
     assert seen[-1] == (15, 15)
+
+
+def test_the_questions_do_not_grow_with_the_rows(whole: dict[str, Payment]) -> None:
+    """No column that is looked at was left out of the first reading: it would be fetched row by row."""
+    with CaptureQueriesContext(connection) as asked:
+        assert verify().problems == []
+
+    by_key = [
+        one["sql"] for one in asked.captured_queries if '"id" = ' in one["sql"] and "LIMIT 21" in one["sql"]
+    ]
+    assert by_key == []
+    tables = Counter(one["sql"].partition(" FROM ")[2].partition(" ")[0] for one in asked.captured_queries)
+    assert tables['"payments_attempt"'] == 1
+    assert tables['"payments_transfer"'] <= 3  # counted, read, and looked for behind the entries
 
 
 def by_sql(sql: str, *values: object) -> None:
