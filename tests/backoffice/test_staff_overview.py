@@ -229,19 +229,19 @@ class TestNeedsAttention:
 
 @pytest.mark.both
 def test_the_days_quota_is_what_the_budget_itself_says(shop: Any, settings: Any) -> None:
-    from vinflow.backoffice import quota
-    from vinflow.payments import budgeting, conf
+    from vinflow.backoffice.quota import today
+    from vinflow.payments import budgeting, conf, quota
 
     settings.KHQR_DAILY_CALLS = "40"
     token = budgeting.token_id(conf.api_key())
     for _ in range(5):
         shop.opened()
 
-    left, said = budgeting.room(token, at=shop.at), quota.today(at=shop.at)
+    left, said = quota.room(token, at=shop.at), today(at=shop.at)
 
     assert said is not None
     assert (said.allowed, said.used, said.aside) == (left.allowed, left.used, left.aside)
-    assert said.confirmable == budgeting.confirmable(token, at=shop.at)
+    assert said.confirmable == quota.confirmable(token, at=shop.at)
     assert said.aside == 5
 
 

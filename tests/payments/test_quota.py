@@ -10,8 +10,19 @@ import pytest
 
 from vinflow.bakong import CannotTell, Client
 from vinflow.money import Currency, Money
-from vinflow.payments import answering, budgeting, checking, clock, conf, gateways, leasing, queries, watching
-from vinflow.payments.budgeting import Asking, Pool, next_opening, reset_between, windows
+from vinflow.payments import (
+    answering,
+    budgeting,
+    checking,
+    clock,
+    conf,
+    gateways,
+    leasing,
+    queries,
+    quota,
+    watching,
+)
+from vinflow.payments.budgeting import Asking, Pool, next_opening
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, PaymentSettings, TokenState
 from vinflow.payments.opening import open_payment
 from vinflow.payments.schedule import Signal
@@ -230,7 +241,7 @@ def test_hundreds_of_qrs_of_a_payer_who_never_pays_leave_the_day_to_the_others(
 
     assert drained <= 30
     assert used() <= 40  # their share, and what "I have paid" has of its own
-    left = budgeting.room(token(), at=clock.now())
+    left = quota.room(token(), at=clock.now())
     assert left.free is not None
     assert left.free >= 55
 
@@ -238,14 +249,14 @@ def test_hundreds_of_qrs_of_a_payer_who_never_pays_leave_the_day_to_the_others(
 def test_without_a_quota_nothing_is_counted_against_anyone(bank: Sandbox, payer: Any, settings: Any) -> None:
     settings.KHQR_DAILY_CALLS = "none"
 
-    assert budgeting.confirmable(token(), at=clock.now()) is None
+    assert quota.confirmable(token(), at=clock.now()) is None
     payment = open_payment(user=payer, money=Money(100, Currency.USD), key="k", at=clock.now())
     assert payment.attempts.get().set_aside is False
 
 
 def test_operators_see_how_many_more_qrs_can_be_confirmed(bank: Sandbox, opened: Payment) -> None:
     # 100 calls, one promised to the QR that is shown, five kept for the staff.
-    assert budgeting.confirmable(token(), at=clock.now()) == 94
+    assert quota.confirmable(token(), at=clock.now()) == 94
 
 
 @pytest.mark.parametrize(
@@ -258,9 +269,9 @@ def test_operators_see_how_many_more_qrs_can_be_confirmed(bank: Sandbox, opened:
     ],
 )
 def test_both_windows_count_until_the_reset_is_known(at: datetime, names: list[str], settings: Any) -> None:
-    assert [window.name for window in windows(at)] == names
+    assert [window.name for window in quota.windows(at)] == names
     settings.KHQR_QUOTA_RESET = "utc"
-    assert {window.name for window in windows(at)} == {"utc"}
+    assert {window.name for window in quota.windows(at)} == {"utc"}
 
 
 @pytest.mark.parametrize(
@@ -297,7 +308,7 @@ def test_the_hour_of_reset_is_learnt_when_only_one_can_have_reopened_the_day(
     def moment(day: int, hour: int, minute: int) -> datetime:
         return datetime(2026, 11, day, hour, minute, tzinfo=UTC)
 
-    assert reset_between(moment(*refused), moment(*answered)) == learnt
+    assert quota.reset_between(moment(*refused), moment(*answered)) == learnt
 
 
 @pytest.mark.parametrize(("bank_resets", "learnt"), [("phnom_penh", "phnom-penh"), ("utc", "utc")])
@@ -312,9 +323,9 @@ def test_a_day_that_was_used_up_teaches_when_the_next_begins(
     watch(20 * 3600)
 
     assert TokenState.objects.get(token_id=token()).quota_reset == learnt
-    allowed = {window.name for window in windows(clock.now(), learnt=learnt)}
+    allowed = {window.name for window in quota.windows(clock.now(), learnt=learnt)}
     assert allowed == {learnt}
     CallBudget.objects.exclude(window=learnt).update(used=100)  # the other opinion counts no more
-    assert budgeting.confirmable(token(), at=clock.now()) not in (0, None)
+    assert quota.confirmable(token(), at=clock.now()) not in (0, None)
     settings.KHQR_QUOTA_RESET = "utc"  # the operator's word wins over what was learnt
-    assert {window.name for window in windows(clock.now(), learnt="phnom-penh")} == {"utc"}
+    assert {window.name for window in quota.windows(clock.now(), learnt="phnom-penh")} == {"utc"}

@@ -34,7 +34,8 @@ from vinflow.sandbox import Clock, Sandbox, SandboxServer
 
 __all__ = ["Actor", "Died", "Doom", "World"]
 
-START = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
+# At noon in Phnom Penh, shortly before its midnight, and shortly before the quota's other midnight, in UTC.
+STARTS = tuple(datetime(2026, 11, 24, *at, tzinfo=UTC) for at in ((5, 0), (5, 0), (16, 45), (23, 45)))
 REFUSALS = (OpeningRefused, ReviewRefused, IllegalTransition)
 BRIDGE = "bridge_account@devb"
 
@@ -132,7 +133,10 @@ class World:
     # ---- entering and leaving ------------------------------------------------------------------------------
 
     def __enter__(self) -> World:
-        self.bank = Sandbox(seed=self.seed, clock=Clock(frozen_at_ms=clock.in_ms(START)))
+        began = (
+            STARTS[2] if "resets_at_utc" in self.names else random.Random(f"at {self.seed}").choice(STARTS)
+        )
+        self.bank = Sandbox(seed=self.seed, clock=Clock(frozen_at_ms=clock.in_ms(began)))
         self.bank.strike = self._struck  # type: ignore[method-assign]
         server = self.flow.enter_context(SandboxServer(self.bank)) if self.socket else None
         if server is not None:

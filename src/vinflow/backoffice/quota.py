@@ -1,4 +1,4 @@
-"""What the day's calls still hold, read in one query; budgeting.room needs five and more."""
+"""What the day's calls still hold, read in one query; more than quota.room tells."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from django.db.models import Count, OuterRef, Subquery, Value
 from django.db.models.functions import Coalesce
 
-from vinflow.payments import budgeting, conf
+from vinflow.payments import budgeting, conf, quota
 from vinflow.payments.errors import NotConfigured
 from vinflow.payments.models import Attempt, CallBudget, TokenState
 
@@ -71,7 +71,7 @@ def today(*, at: datetime) -> Quota | None:
         confirmable = 0
     elif allowed is not None:
         free = max(0, allowed - worst["used"] - worst["promised"])
-        confirmable = max(0, free - budgeting.reserves(allowed)[0])
+        confirmable = max(0, free - quota.reserves(allowed)[0])
     return Quota(
         allowed,
         worst["used"],

@@ -163,7 +163,7 @@ def way_of_site() -> Way:
                 "Only the way is looked at.",
             )
         )
-    from vinflow.payments import budgeting, clock, conf
+    from vinflow.payments import budgeting, clock, conf, quota
     from vinflow.payments.errors import NotConfigured
     from vinflow.payments.gateways.recording import CredentialStore, budget, record
 
@@ -182,7 +182,7 @@ def way_of_site() -> Way:
         raise Unusable(str(fault)) from None
     try:
         store.current()
-        left = budgeting.room(budgeting.token_id(key), at=clock.now()).free
+        left = quota.room(budgeting.token_id(key), at=clock.now()).free
     except DatabaseError as fault:
         note = Finding(
             Level.LOOK,

@@ -10,11 +10,12 @@ import logging
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F
 
 from vinflow.bakong import CannotTell, Failed, Found, NotFound, Outcome, StaticQr
 from vinflow.bakong import Reason as WhyNot
-from vinflow.payments import budgeting, clock, gateways, schedule
+from vinflow.payments import budgeting, clock, gateways, quota, schedule
 from vinflow.payments.budgeting import Asking, Pool
 from vinflow.payments.confirming import file_silence, settle, store_found
 from vinflow.payments.expiring import expire_if_over, not_settled
@@ -165,17 +166,35 @@ def _take_negative(
     settles = outcome.answered_at is None or abs(outcome.answered_at - clock.aligned()) <= CLOCKS_AGREE
     if not settles:
         log.error("Bakong's clock and ours differ by more than two minutes: nothing expires meanwhile")
+    seen = seen or pressure(at=started_at, gateway=gateway)
+    _note_negative(attempt, outcome, started_at=started_at, settles=settles, seen=seen)
+    if attempt.last_check_done and expire_if_over(payment_id=attempt.payment_id, at=started_at):
+        learn_unpaid()
+
+
+@transaction.atomic
+def _note_negative(
+    attempt: Attempt, outcome: NotFound | Failed, *, started_at: datetime, settles: bool, seen: Pressure
+) -> None:
+    """Write down that Bakong knows of no money for this QR, and when to look next.
+
+    Under the lock of the payment, as every end of it is: no end comes between the state that is read and
+    the word that is written.
+    """
     lease = attempt.lease_id
+    payment = Payment.objects.select_for_update(no_key=True).only("status").get(pk=attempt.payment_id)
+    not_ended = payment.status == Status.PENDING
     attempt.refresh_from_db()
     attempt.last_asked_at = max(started_at, attempt.last_asked_at or started_at)
     # A word that settles nothing is worth no more than none: the next one waits twice as long.
     attempt.unanswered = 0 if settles else attempt.unanswered + 1
     attempt.checks += 1
     newest = attempt.last_negative_at is None or started_at >= attempt.last_negative_at
-    if newest:
+    # The word an ended payment stands on stays as it was: `verify` reads the end from it.
+    if newest and not_ended:
         attempt.last_real_word = "failed" if isinstance(outcome, Failed) else "not_found"
-        if settles:
-            attempt.last_negative_at = started_at
+    if newest and settles:
+        attempt.last_negative_at = started_at
     was_done = attempt.last_check_done
     attempt.last_check_done = not not_settled(attempt)
     if was_done and started_at >= attempt.watch_until - timedelta(seconds=1):
@@ -183,7 +202,6 @@ def _take_negative(
     # Its own money is known already? A transfer that was claimed by its receipt is not this QR's answer.
     known = Transfer.objects.filter(attempt=attempt).values_list("reasons", flat=True)
     paid = any(Reason.CLAIMED_BY_HASH not in reasons for reasons in known)
-    seen = seen or pressure(at=started_at, gateway=gateway)
     attempt.next_check_at = None if paid else plan_next(attempt, at=started_at, pressure=seen)
     Attempt.objects.filter(pk=attempt.pk).update(
         last_outcome=outcome.name,
@@ -201,8 +219,6 @@ def _take_negative(
     Attempt.objects.filter(pk=attempt.pk, lease_id=lease).update(
         next_check_at=attempt.next_check_at, leased_until=None
     )
-    if attempt.last_check_done and expire_if_over(payment_id=attempt.payment_id, at=started_at):
-        learn_unpaid()
 
 
 def _take_unknown(attempt: Attempt, reason: str, *, started_at: datetime, again_at: datetime) -> None:
@@ -236,7 +252,7 @@ def _again(
     if outcome.reason is WhyNot.QUOTA:
         return budgeting.close_for_quota(gateway.token_id, at=started_at)
     if outcome.reason is WhyNot.BUDGET:
-        room = budgeting.room(gateway.token_id, at=started_at)
+        room = quota.room(gateway.token_id, at=started_at)
         if room.closed_until is not None and room.closed_until > started_at:
             return room.closed_until
         if room.retry_at is not None and room.retry_at > started_at:

@@ -30,34 +30,25 @@ from enum import StrEnum
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Greatest
 
-from vinflow.payments import conf
+from vinflow.payments import conf, quota
 from vinflow.payments.errors import InsideTransaction
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, TokenState
 
 __all__ = [
     "Asking",
     "Pool",
-    "Room",
-    "Window",
     "asking",
     "close_for_quota",
-    "confirmable",
     "current_asking",
     "note_answer",
     "reserve",
-    "reset_between",
-    "room",
     "set_aside",
     "token_id",
-    "windows",
 ]
 
-PHNOM_PENH = timedelta(hours=7)  # UTC+7, without summer time
-RESETS = {"phnom-penh": PHNOM_PENH, "utc": timedelta(0)}  # opinions of when a quota day begins
-EDGE = timedelta(minutes=5)  # clocks differ: a call just after a reset may still count before it
 PROBE = timedelta(minutes=10)
 FAILURES = 5  # answers in a row that told nothing, before calls are made to wait
 LONGEST_WAIT = timedelta(minutes=15)
@@ -74,35 +65,6 @@ class Pool(StrEnum):
     STAFF = "staff"
     TAIL = "tail"
     NIGHT = "night"
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One quota day by one opinion of when it begins."""
-
-    name: str
-    starts_at: datetime
-    ends_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What is left of the day, by the tightest window. None in allowed: no quota.
-
-    aside: calls promised to QRs that are shown. free: neither used nor promised.
-    """
-
-    allowed: int | None
-    used: int
-    aside: int
-    ends_at: datetime
-    closed_until: datetime | None
-    retry_at: datetime | None = None
-
-    @property
-    def free(self) -> int | None:
-        """Calls neither used nor set aside; None without a quota."""
-        return None if self.allowed is None else max(0, self.allowed - self.used - self.aside)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,90 +119,33 @@ def token_id(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
-def windows(at: datetime, *, learnt: str = "") -> list[Window]:
-    """Return the quota windows that a call at this moment may count in, in a fixed order.
-
-    KHQR_QUOTA_RESET: phnom-penh, utc, or auto: then what this token has taught us (learnt), and both
-    until it has. Within five minutes after a reset the window before it counts as well.
-    """
-    said = conf.quota_reset()
-    if said == "auto" and learnt:
-        said = learnt
-    chosen = RESETS if said == "auto" else {said: RESETS[said]}
-    found: dict[tuple[str, datetime], Window] = {}
-    for name, shift in chosen.items():
-        for moment in (at - EDGE, at):
-            local = moment.astimezone(UTC) + shift
-            start = local.replace(hour=0, minute=0, second=0, microsecond=0) - shift
-            found[name, start] = Window(name, start, start + timedelta(days=1))
-    return sorted(found.values(), key=lambda window: (window.name, window.starts_at))
-
-
-def reset_between(refused_at: datetime, answered_at: datetime) -> str:
-    """Return which reset reopened the quota, when only one can have; "" when that is not certain.
-
-    refused_at: the last "quota is used up" we heard. answered_at: the first good answer after it. A
-    reset within five minutes outside of the two counts as between them: clocks differ.
-    """
-    first, last = refused_at - EDGE, answered_at + EDGE
-    found = []
-    for name, shift in RESETS.items():
-        local = first.astimezone(UTC) + shift
-        reset = local.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1) - shift
-        while reset <= last:
-            found.append(name)
-            reset += timedelta(days=1)
-    return found[0] if len(found) == 1 else ""
-
-
-def _learnt(token: str) -> str:
-    """Return the reset that this token has taught us, "" until it has."""
-    return TokenState.objects.filter(token_id=token).values_list("quota_reset", flat=True).first() or ""
-
-
-def reserves(allowed: int) -> tuple[int, int]:
-    """Return (staff's reserve, whole reserve) of a day: 5 and 15 of 100."""
-    staff = max(1, math.ceil(allowed * 0.05))
-    return staff, staff + math.ceil(allowed * 0.10)
-
-
 def _locked_budgets(token: str, at: datetime, *, learnt: str) -> list[CallBudget]:
     """Return the rows of the windows at a moment, made if missing, locked in a fixed order.
 
     learnt: which reset the token has taught us, "" until it has.
     """
     allowed = conf.daily_calls()
-    rows = []
-    for window in windows(at, learnt=learnt):
-        row, _made = CallBudget.objects.get_or_create(
-            token_id=token,
-            window=window.name,
-            starts_at=window.starts_at,
-            defaults={"ends_at": window.ends_at, "allowed": allowed},
-        )
-        rows.append(row.pk)
-    locked = list(CallBudget.objects.select_for_update().filter(pk__in=rows).order_by("window", "starts_at"))
+    days = quota.windows(at, learnt=learnt)
+    these = Q()
+    for window in days:
+        these |= Q(window=window.name, starts_at=window.starts_at)
+    asked = CallBudget.objects.select_for_update().filter(these, token_id=token)
+    locked = list(asked.order_by("window", "starts_at"))
+    if len(locked) < len(days):  # the first call of a day
+        for window in days:
+            CallBudget.objects.get_or_create(
+                token_id=token,
+                window=window.name,
+                starts_at=window.starts_at,
+                defaults={"ends_at": window.ends_at, "allowed": allowed},
+            )
+        locked = list(asked.order_by("window", "starts_at"))
     for row in locked:
         if row.allowed != allowed:
             # The operator's word counts at once, but never below what is spent already.
             row.allowed = allowed if allowed is None else max(allowed, row.used)
             CallBudget.objects.filter(pk=row.pk).update(allowed=row.allowed)
     return locked
-
-
-def _promised(row: CallBudget) -> QuerySet[Attempt]:
-    """Return the shown QRs to which a call of this window is promised; counted, never remembered."""
-    return Attempt.objects.filter(
-        set_aside=True,
-        environment=conf.environment(),
-        last_check_at__gte=row.starts_at,
-        last_check_at__lt=row.ends_at,
-    )
-
-
-def _aside(row: CallBudget) -> int:
-    """Return how many calls are promised to shown QRs in a window."""
-    return _promised(row).count()
 
 
 def _newcomers_may(row: CallBudget, *, besides: int = 0) -> bool:
@@ -251,7 +156,7 @@ def _newcomers_may(row: CallBudget, *, besides: int = 0) -> bool:
     """
     assert row.allowed is not None
     paid_before = Payment.objects.filter(principal=OuterRef("payment__principal"), status="completed")
-    theirs = _promised(row).filter(~Exists(paid_before)).count()
+    theirs = quota.promised(row).filter(~Exists(paid_before)).count()
     return row.used_by_newcomers + theirs + 1 <= int(row.allowed * conf.newcomers_share()) + besides
 
 
@@ -262,8 +167,8 @@ def _may_spend(row: CallBudget, pool: Pool, *, own_aside: bool, newcomer: bool) 
         return False
     if pool is Pool.LAST and own_aside:
         return True
-    free = row.allowed - row.used - _aside(row)
-    staff, whole = reserves(row.allowed)
+    free = row.allowed - row.used - quota.aside(row)
+    staff, whole = quota.reserves(row.allowed)
     least = {
         Pool.LAST: 0,
         Pool.STAFF: 0,
@@ -336,9 +241,13 @@ def _fair(rows: Sequence[CallBudget], principal: str) -> bool:
 
 
 def _gate(token: str) -> TokenState:
-    """Return what the token has taught us, locked."""
-    TokenState.objects.get_or_create(token_id=token)
-    return TokenState.objects.select_for_update().get(token_id=token)
+    """Return what the token has taught us, locked; a row is made at its first call."""
+    locked = TokenState.objects.select_for_update().filter(token_id=token)
+    state = locked.first()
+    if state is None:
+        TokenState.objects.get_or_create(token_id=token)
+        state = locked.get()
+    return state
 
 
 def _may_pass(state: TokenState, pool: Pool, *, at: datetime) -> bool:
@@ -369,7 +278,7 @@ def _wait(failures: int) -> timedelta:
 
 def next_opening(at: datetime) -> datetime:
     """Return when to probe after a quota answer: midnight in Phnom Penh and 5 minutes, then 07:05."""
-    local = at.astimezone(UTC) + PHNOM_PENH
+    local = at.astimezone(UTC) + quota.PHNOM_PENH
     midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
     candidates = [
         midnight + timedelta(minutes=5),
@@ -377,14 +286,13 @@ def next_opening(at: datetime) -> datetime:
         midnight + timedelta(days=1, minutes=5),
         midnight + timedelta(days=1, hours=7, minutes=5),
     ]
-    return next(moment for moment in candidates if moment > local) - PHNOM_PENH
+    return next(moment for moment in candidates if moment > local) - quota.PHNOM_PENH
 
 
 @transaction.atomic
 def close_for_quota(token: str, *, at: datetime) -> datetime:
     """Latch the gate after a quota answer; return when it will be probed. Nothing is made unpaid."""
-    TokenState.objects.get_or_create(token_id=token)
-    state = TokenState.objects.select_for_update().get(token_id=token)
+    state = _gate(token)
     until = next_opening(at)
     TokenState.objects.filter(pk=state.pk).update(
         closed_since=state.closed_since or at, closed_until=until, quota_refused_at=at, updated_at=at
@@ -398,15 +306,14 @@ def note_answer(token: str, *, readable: bool, throttled_until: datetime | None,
 
     readable: whether the answer was one of the four words (found, not found, failed, static).
     """
-    TokenState.objects.get_or_create(token_id=token)
-    state = TokenState.objects.select_for_update().get(token_id=token)
+    state = _gate(token)
     changes: dict[str, Any] = {"updated_at": at, "throttled_until": throttled_until}
     if readable:
         changes |= {"last_answer_at": at, "failures": 0, "refused_since": None, "retry_at": None}
         if state.closed_since is not None:
             changes |= {"closed_since": None, "closed_until": None, "probes": 0}
             if state.quota_refused_at is not None:
-                changes["quota_reset"] = reset_between(state.quota_refused_at, at) or state.quota_reset
+                changes["quota_reset"] = quota.reset_between(state.quota_refused_at, at) or state.quota_reset
             lost = at - state.closed_since
             Attempt.objects.filter(
                 environment=conf.environment(),
@@ -427,45 +334,16 @@ def set_aside(*, token: str, last_check_at: datetime, newcomer: bool) -> bool:
     The caller stores the promise on the attempt (set_aside=True) before it commits; the rows stay
     locked until then.
     """
-    for row in _locked_budgets(token, last_check_at, learnt=_learnt(token)):
+    for row in _locked_budgets(token, last_check_at, learnt=quota.learnt(token)):
         if row.allowed is None:
             continue
-        aside = _aside(row)
-        staff, _whole = reserves(row.allowed)
+        aside = quota.aside(row)
+        staff, _whole = quota.reserves(row.allowed)
         if row.allowed - row.used - aside <= staff:
             return False
         if newcomer and not _newcomers_may(row):
             return False
     return True
-
-
-def room(token: str, *, at: datetime) -> Room:
-    """Return what is left of the day by the tightest window; writes nothing."""
-    allowed = conf.daily_calls()
-    state = TokenState.objects.filter(token_id=token).first()
-    closed, retry = (state.closed_until, state.retry_at) if state else (None, None)
-    tightest: Room | None = None
-    for window in windows(at, learnt=state.quota_reset if state else ""):
-        row = CallBudget.objects.filter(
-            token_id=token, window=window.name, starts_at=window.starts_at
-        ).first() or CallBudget(
-            token_id=token, window=window.name, starts_at=window.starts_at, ends_at=window.ends_at
-        )
-        seen = Room(allowed, row.used, _aside(row), window.ends_at, closed, retry)
-        if tightest is None or (seen.free or 0) < (tightest.free or 0):
-            tightest = seen
-    assert tightest is not None
-    return tightest
-
-
-def confirmable(token: str, *, at: datetime) -> int | None:
-    """Return how many more QRs can be confirmed today; None without a quota, 0 while closed."""
-    left = room(token, at=at)
-    if left.closed_until is not None and left.closed_until > at:
-        return 0
-    if left.allowed is None or left.free is None:
-        return None
-    return max(0, left.free - reserves(left.allowed)[0])
 
 
 def mark_lost(*, at: datetime) -> int:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, OperationalError, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from vinflow.bakong import Found
 from vinflow.money import Currency, Money
@@ -33,6 +33,7 @@ from vinflow.payments.matching import (
     reported_money,
 )
 from vinflow.payments.models import Attempt, Fate, Payment, PaymentSettings, ReviewItem, Transfer
+from vinflow.payments.prepared import Prepared
 from vinflow.payments.statements.settling import hand_over
 from vinflow.payments.states import Status
 from vinflow.wallet.reading import by_hand
@@ -56,6 +57,7 @@ SINCE = " AND environment = %s AND currency = %s AND completed_at >= %s"
 CREDITED_LATELY = f"SELECT ({CREDITED}{SINCE}), ({CREDITED}{SINCE} AND user_id = %s)"
 
 TRIES_MAX = 10
+DECIDED = 100  # transfers of the inbox worked off in one step of a watcher
 FIRST_WAIT_S, LONGEST_WAIT_S = 5.0, 3600.0
 REPEATS = 3  # a deadlock or a failed serialization repeats the whole transaction
 
@@ -385,14 +387,21 @@ def _to_review(attempt: Attempt, transfer: Transfer, reasons: list[Reason], *, a
     return transfer
 
 
-def process_inbox(*, at: datetime, limit: int = 100) -> int:
+def _turn(environment: str, at: datetime) -> QuerySet[Transfer, tuple[int]]:
+    due = Q(next_try_at__isnull=True) | Q(next_try_at__lte=at)
+    waiting = Transfer.objects.filter(due, processed_at__isnull=True, environment=environment)
+    return waiting.order_by("stored_at").values_list("pk")[:DECIDED]
+
+
+_turn_query = Prepared(_turn, {"environment": "where", "at": datetime(1971, 1, 1, tzinfo=UTC)})
+
+
+def process_inbox(*, at: datetime) -> int:
     """Work off stored transfers whose turn it is; no call is made. Returns how many were decided.
 
-    One that cannot be decided waits for its next try and holds up nobody.
+    One that cannot be decided waits for its next try and holds up nobody. At most DECIDED at once.
     """
-    turn = Q(next_try_at__isnull=True) | Q(next_try_at__lte=at)
-    waiting = Transfer.objects.filter(turn, processed_at__isnull=True, environment=conf.environment())
     done = 0
-    for transfer_id in waiting.order_by("stored_at").values_list("pk", flat=True)[:limit]:
+    for (transfer_id,) in _turn_query.rows({"environment": str(conf.environment()), "at": at}):
         done += settle(transfer_id=transfer_id, at=at).processed_at is not None
     return done

@@ -10,13 +10,16 @@ from __future__ import annotations
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from vinflow.payments import announcing
 from vinflow.payments.models import Attempt, Exchange, Payment, Transfer
+from vinflow.payments.prepared import Prepared
 from vinflow.payments.states import Event, Status
 
 __all__ = ["expire_if_over", "not_settled", "sweep"]
+
+SWEPT = 50  # payments ended in one step of a watcher
 
 
 @transaction.atomic
@@ -42,21 +45,28 @@ def expire_if_over(*, payment_id: int, at: datetime) -> Payment | None:
     return payment
 
 
-def sweep(*, at: datetime, limit: int = 50) -> int:
-    """End payments whose last word came while something else still stood in the way; return how many.
-
-    A NotFound that arrived beside another request, or before an older answer was processed, ends
-    nothing at that moment; this looks again once the way is free.
-    """
+def _over() -> QuerySet[Payment, tuple[int]]:
     own = Attempt.objects.filter(payment=OuterRef("pk"))
     unsettled = own.filter(Q(last_negative_at__isnull=True) | Q(last_negative_at__lt=F("last_check_at")))
     inbox = Transfer.objects.filter(payment=OuterRef("pk"), processed_at__isnull=True)
     under_way = Exchange.objects.filter(stage=Exchange.Stage.STARTED, attempts__payment=OuterRef("pk"))
     waiting = Payment.objects.filter(
         Exists(own), ~Exists(unsettled), ~Exists(inbox), ~Exists(under_way), status=Status.PENDING
-    ).order_by("pk")
+    )
+    return waiting.order_by("pk").values_list("pk")[:SWEPT]
+
+
+_over_query = Prepared(_over, {})
+
+
+def sweep(*, at: datetime) -> int:
+    """End payments whose last word came while something else still stood in the way; return how many.
+
+    A NotFound that arrived beside another request, or before an older answer was processed, ends
+    nothing at that moment; this looks again once the way is free. At most SWEPT at once.
+    """
     ended = 0
-    for payment_id in waiting.values_list("pk", flat=True)[:limit]:
+    for (payment_id,) in _over_query.rows({}):
         ended += expire_if_over(payment_id=payment_id, at=at) is not None
     return ended
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from vinflow.payments import budgeting, clock, conf, gateways, schedule
+from vinflow.payments import clock, conf, gateways, quota, schedule
 from vinflow.payments.learning import current_prior
 from vinflow.payments.models import Attempt, AttemptQuerySet
 from vinflow.payments.schedule import Look, Pressure, Signal, Watched
@@ -53,20 +53,35 @@ def own_watched(gateway: gateways.Gateway) -> AttemptQuerySet:
 
 def pressure(*, at: datetime, gateway: gateways.Gateway) -> Pressure:
     """Return how scarce calls are now: what automatic checks may still spend, and who will want them."""
-    room = budgeting.room(gateway.token_id, at=at)
-    waiting = own_watched(gateway).filter(last_check_done=False).count()
+    room = quota.room(gateway.token_id, at=at)
+    waiting, lately = _crowd(gateway, since=at - timedelta(days=1))
     # While answers fail one after the other, one QR is asked for: a closed list would look like the fault.
     many = room.retry_at is None and gateway.batch_open(at)
     if room.allowed is None or room.free is None:
         return Pressure(free_calls=None, batch_open=many, open=max(1, waiting))
-    lately = Attempt.objects.filter(created_at__gt=at - timedelta(days=1)).count()
     left = max(0.0, (room.ends_at - at) / timedelta(days=1))
     return Pressure(
-        free_calls=max(0, room.free - budgeting.reserves(room.allowed)[1]),
+        free_calls=max(0, room.free - quota.reserves(room.allowed)[1]),
         arrivals=lately * left,
         batch_open=many,
         open=max(1, waiting),
     )
+
+
+def _crowd(gateway: gateways.Gateway, *, since: datetime) -> tuple[int, int]:
+    """Return how many QRs wait for their last check, and how many were made since a moment."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM payments_attempt WHERE next_check_at IS NOT NULL"
+            " AND NOT last_check_done AND protocol = %s AND environment = %s),"
+            " (SELECT count(*) FROM payments_attempt WHERE created_at > %s)",
+            [
+                *(gateway.protocol.value, conf.environment().value),
+                connection.ops.adapt_datetimefield_value(since),
+            ],
+        )
+        waiting, lately = cursor.fetchone()
+    return waiting, lately
 
 
 def plan_next(attempt: Attempt, *, at: datetime, pressure: Pressure) -> datetime | None:

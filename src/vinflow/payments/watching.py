@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db import OperationalError, close_old_connections, connection, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from vinflow.bakong import CannotTell, Found
-from vinflow.payments import budgeting, clock, gateways, proving, reconciling, schedule, tidying
+from vinflow.payments import budgeting, clock, conf, gateways, proving, reconciling, schedule, tidying
 from vinflow.payments.answering import ask, pool_of
 from vinflow.payments.confirming import process_inbox
 from vinflow.payments.expiring import sweep
@@ -33,6 +33,7 @@ from vinflow.payments.leasing import (
     watched_of,
 )
 from vinflow.payments.models import Attempt, WorkerPulse
+from vinflow.payments.prepared import Prepared
 from vinflow.payments.schedule import Look, Pressure
 
 __all__ = ["StepReport", "pulse", "run", "stand_in", "step"]
@@ -82,8 +83,7 @@ def step(
         found += sum(isinstance(outcome, Found) for outcome in outcomes.values())
         if all(isinstance(outcome, CannotTell) for outcome in outcomes.values()):
             break  # no call is to be had, or something is wrong out there: look at the gate again first
-    upcoming = own_watched(gateway).order_by("next_check_at").values_list("next_check_at", flat=True).first()
-    return StepReport(asked, found, processed, upcoming)
+    return StepReport(asked, found, processed, _upcoming(gateway))
 
 
 def _tended(at: datetime) -> int:
@@ -105,11 +105,36 @@ def _tended(at: datetime) -> int:
     return processed
 
 
+def _next(protocol: str, environment: str) -> QuerySet[Attempt, tuple[datetime | None]]:
+    watched = Attempt.objects.watched().asked_by(protocol, environment)
+    return watched.order_by("next_check_at").values_list("next_check_at")[:1]
+
+
+def _unsettled(protocol: str, environment: str) -> QuerySet[Attempt, tuple[int]]:
+    watched = Attempt.objects.watched().asked_by(protocol, environment)
+    return watched.filter(last_check_done=False).values_list("pk")[:2]
+
+
+OWN = {"protocol": "of the gateway", "environment": "of the site"}
+_next_query, _unsettled_query = Prepared(_next, OWN), Prepared(_unsettled, OWN)
+
+
+def _upcoming(gateway: gateways.Gateway) -> datetime | None:
+    """Return the moment of the next look that this gateway is wanted for, None when nothing is watched."""
+    rows = _next_query.rows(_own(gateway))
+    return rows[0][0] if rows else None
+
+
+def _own(gateway: gateways.Gateway) -> dict[str, str]:
+    return {"protocol": gateway.protocol.value, "environment": conf.environment().value}
+
+
 def _anything_due(gateway: gateways.Gateway, *, at: datetime) -> bool:
     """Return whether a look at the prices is worth while: something is due, or many may be owing together."""
-    if own_watched(gateway).filter(next_check_at__lte=at).exists():
-        return True
-    return gateway.batch_max > 1 and own_watched(gateway).filter(last_check_done=False)[1:2].exists()
+    moment = _upcoming(gateway)
+    if moment is None:
+        return False
+    return moment <= at or (gateway.batch_max > 1 and len(_unsettled_query.rows(_own(gateway))) > 1)
 
 
 def _choose_one(seen: Pressure, *, at: datetime, gateway: gateways.Gateway) -> list[Attempt] | None:

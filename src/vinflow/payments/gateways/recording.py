@@ -22,6 +22,7 @@ from vinflow.bakong import Exchange as Exchanged
 from vinflow.payments import budgeting, clock, conf
 from vinflow.payments.evidence import clean, plain
 from vinflow.payments.models import Credential, Exchange, TokenState
+from vinflow.payments.prepared import Prepared
 
 __all__ = ["ClosedLists", "CredentialStore", "budget", "record"]
 
@@ -100,17 +101,26 @@ def answer_of(text: str) -> Any:
         return clean(text[:4000])
 
 
+_closed_query = Prepared(
+    lambda token: TokenState.objects.filter(token_id=token).values_list("batch_closed_since"),
+    {"token": "the token"},
+)
+_kept_query = Prepared(
+    lambda digest: (
+        Credential.objects.filter(email_digest=digest).exclude(token_sealed="").values_list("token_sealed")
+    ),
+    {"digest": "of the e-mail"},
+)
+
+
 class ClosedLists(MutableMapping[str, datetime]):
     """Which tokens find the md5 list closed, and since when; kept in rows so that it outlives us."""
 
     def __getitem__(self, token: str) -> datetime:
-        since = (
-            TokenState.objects.filter(token_id=token[:32])
-            .values_list("batch_closed_since", flat=True)
-            .first()
-        )
-        if since is None:
+        rows = _closed_query.rows({"token": token[:32]})
+        if not rows or rows[0][0] is None:
             raise KeyError(token)
+        since: datetime = rows[0][0]
         return since
 
     def __setitem__(self, token: str, since: datetime) -> None:
@@ -157,11 +167,11 @@ class CredentialStore:
 
     def current(self) -> Token | None:
         """Return the stored token while it ends later than the environment's, else the latter."""
-        row = Credential.objects.filter(email_digest=self._digest).exclude(token_sealed="").first()
-        if row is None:
+        rows = _kept_query.rows({"digest": self._digest})
+        if not rows:
             return self._first
         try:
-            kept = Token.parse(_cipher().decrypt(row.token_sealed.encode()).decode())
+            kept = Token.parse(_cipher().decrypt(rows[0][0].encode()).decode())
         except InvalidToken:
             return self._first  # SECRET_KEY was changed: the stored token cannot be read any more
         ends = (kept.expires_at, self._first.expires_at)
