@@ -65,7 +65,7 @@ screenshots: setup
 	@PYTHONPATH=. $(BIN)/python scripts/screenshots.py
 
 gallery: setup
-	@PYTHONPATH=. $(BIN)/python scripts/gallery.py $(ARGS)
+	@PYTHONPATH=. $(BIN)/python -m scripts.gallery $(ARGS)
 
 BENCHES := client sandbox ledger verify schedule settlement khqr pages
 bench: setup

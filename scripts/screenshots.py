@@ -20,7 +20,7 @@ from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from scripts.gallery import running
+from scripts.gallery.site import running
 
 from vinflow.cli.demo_home import DemoHome
 from vinflow.cli.demo_parts import Demo, running_demo
@@ -71,7 +71,7 @@ def _states(path: str | None) -> None:
         site = f"http://127.0.0.1:{port}"
         for language in LOCALES:
             with _window(browser, site, language, HAND) as payer:
-                cookies = {"django_language": language, "sessionid": made["session"]}
+                cookies = {"django_language": language, "sessionid": made["sessions"]["payer"]}
                 payer.add_cookies(
                     [{"name": name, "value": value, "url": site} for name, value in cookies.items()]
                 )

@@ -1,0 +1,5 @@
+"""The site's own settings, and addresses for the pages that only a broken day shows."""
+
+from vinflow.project.settings import *  # noqa: F403
+
+ROOT_URLCONF = "scripts.gallery.urls"
