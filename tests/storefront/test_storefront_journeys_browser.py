@@ -154,7 +154,12 @@ def test_the_checkout_by_keyboard_alone(visit: Any, shop: Any) -> None:
     assert order == sorted(order)
     page.keyboard.press("Enter")
     assert page.get_by_test_id("cancel-dialog").is_visible()
-    page.keyboard.press("Enter")  # the dialog's first button has the focus
+    page.keyboard.press("Enter")  # the button that changes nothing has the focus
+    assert page.get_by_test_id("cancel-dialog").is_hidden()
+    assert page.evaluate("() => document.activeElement.dataset.testid") == "cancel"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
     wait_for_state(page, "canceled")
 
 

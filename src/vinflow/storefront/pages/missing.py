@@ -65,7 +65,8 @@ def choose(request: HttpRequest) -> HttpResponse:
         {"payment": payment, "state": queries.shown_state(payment)}
         for payment in queries.recent(request.user, RECENT)
     ]
-    return render(request, "storefront/missing_choose.html", {"payments": rows, "here": "wallet"})
+    context = {"payments": rows, "here": "wallet", "back": reverse("storefront:wallet")}
+    return render(request, "storefront/missing_choose.html", context)
 
 
 @transaction.non_atomic_requests
@@ -122,6 +123,7 @@ def _page(
         "answer": say(sentence) if sentence else "",
         "tone": tone,
         "here": "wallet",
+        "back": reverse("storefront:checkout", args=[payment.transaction_id]),
     }
     return render(request, "storefront/missing.html", context, status=status_code)
 

@@ -23,6 +23,7 @@ let stream = null;
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(`vinflow-${main.dataset.ref}`) : null;
 
 const words = () => byId("co-words").dataset;
+const sentence = (id) => byId(id).textContent.trim(); // of a banner, whether it is shown or not
 const state = () => main.dataset.state;
 const isWaiting = () => state() === "pending" || state() === "confirming";
 
@@ -103,7 +104,7 @@ const heard = () => {
 const offline = () => {
   clearTimeout(timer);
   byId("co-slow").hidden = true;
-  if (byId("co-offline").hidden) speak(words().offline);
+  if (byId("co-offline").hidden) speak(sentence("co-offline"));
   byId("co-offline").hidden = false;
   const check = byId("co-check");
   if (check) check.disabled = true;
@@ -112,7 +113,7 @@ const offline = () => {
 const signedOut = () => {
   paused = true;
   byId("co-session").hidden = false;
-  speak(words().session, "assertive");
+  speak(sentence("co-session"), "assertive");
 };
 
 // ---- drawing the page anew ----
@@ -327,7 +328,7 @@ const helpWithApp = (aloud = true) => {
   const help = byId("co-app-help");
   if (!help || !byId("co-app")) return;
   help.hidden = false;
-  if (aloud) speak(words().appHelp);
+  if (aloud) speak(sentence("co-app-help"));
 };
 
 const signal = (kind) => {
