@@ -171,6 +171,7 @@ class Tally:
         self.coverage = Coverage()
         self.broken: list[Outcome] = []
         self.seconds: list[float] = []
+        self.processor_s: list[float] = []
         self.hours = 0.0
         self.began = time.time()
 
@@ -183,6 +184,7 @@ class Tally:
         self.states.update(outcome.states)
         self.hours += outcome.hours
         self.seconds.append(outcome.seconds)
+        self.processor_s.append(outcome.processor_s)
         self.coverage.take(outcome)
         if outcome.violations:
             self.broken.append(outcome)
@@ -190,6 +192,7 @@ class Tally:
     def save(self, *, closed: bool) -> None:
         """Write the two files of the campaign."""
         sums, seconds = self.sums, sorted(self.seconds) or [0.0]
+        processor_s = sorted(self.processor_s) or [0.0]
         took = round(time.time() - self.began, 1) if closed else None
         ended = ", ".join(f"{n:,} {state}" for state, n in self.states.most_common())
         rows = [
@@ -204,6 +207,7 @@ class Tally:
             ["virtual time", f"{self.hours / 24:,.0f} days"],
             ["transfers left for the bank's statement", f"{sums['left']:,}"],
             ["seconds a run, middle and longest", f"{seconds[len(seconds) // 2]:.1f}, {seconds[-1]:.1f}"],
+            ["processor seconds a run, middle", f"{processor_s[len(processor_s) // 2]:.1f}"],
             ["runs in which a rule was broken", f"{len(self.broken):,}"],
         ]
         common = {

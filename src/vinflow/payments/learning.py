@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 from django.db import transaction
 
 from vinflow.payments.models import PaymentSettings
+from vinflow.payments.prepared import Prepared
 from vinflow.payments.prior import Prior, PriorUnreadable
 
 __all__ = ["current_prior", "forget_cached", "learn_paid", "learn_unpaid"]
@@ -18,11 +20,17 @@ _lock = threading.Lock()
 _kept: tuple[float, Prior] | None = None
 
 
-def _read(row: PaymentSettings | None) -> Prior:
-    if row is None or not row.prior:
+_query = Prepared(
+    lambda singleton: PaymentSettings.objects.filter(singleton=singleton).values_list("prior"),
+    {"singleton": 1},
+)
+
+
+def _read(kept: dict[str, Any] | None) -> Prior:
+    if not kept:
         return Prior.of()
     try:
-        return Prior.from_dict(row.prior)
+        return Prior.from_dict(kept)
     except PriorUnreadable:
         return Prior.of()  # a prior only steers patience; money does not depend on it
 
@@ -32,7 +40,8 @@ def current_prior() -> Prior:
     global _kept
     with _lock:
         if _kept is None or time.monotonic() - _kept[0] > KEPT_S:
-            _kept = (time.monotonic(), _read(PaymentSettings.objects.filter(singleton=1).first()))
+            rows = _query.rows({"singleton": 1})
+            _kept = (time.monotonic(), _read(rows[0][0] if rows else None))
         return _kept[1]
 
 
@@ -57,4 +66,4 @@ def learn_unpaid() -> None:
 def _learn(change: Callable[[Prior], Prior]) -> None:
     PaymentSettings.objects.get_or_create(singleton=1)
     row = PaymentSettings.objects.select_for_update().get(singleton=1)
-    PaymentSettings.objects.filter(singleton=1).update(prior=change(_read(row)).to_dict())
+    PaymentSettings.objects.filter(singleton=1).update(prior=change(_read(row.prior)).to_dict())

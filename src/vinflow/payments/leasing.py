@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connection
 
 from vinflow.payments import clock, conf, gateways, quota, schedule
 from vinflow.payments.learning import current_prior
-from vinflow.payments.models import Attempt, AttemptQuerySet
+from vinflow.payments.models import Attempt, AttemptQuerySet, Payment
 from vinflow.payments.schedule import Look, Pressure, Signal, Watched
+from vinflow.wallet.reading import Columns
 
 __all__ = [
     "claim",
@@ -27,6 +28,14 @@ __all__ = [
 ]
 
 TAIL_PATIENCE = timedelta(days=1)
+
+# What asking does not look at stays unread; Django fetches it when somebody asks.
+ATTEMPT = Columns(Attempt, without=["qr_string", "deeplink"])
+PAYMENT = Columns(Payment, without=["metadata", "gateway_response"])
+READ_LEASED = (
+    f"SELECT {ATTEMPT.of('a')}, {PAYMENT.of('p')} FROM payments_attempt a"  # noqa: S608
+    " JOIN payments_payment p ON p.id = a.payment_id WHERE a.lease_id = %s AND a.id IN"
+)
 
 
 def watched_of(attempt: Attempt) -> Watched:
@@ -128,8 +137,22 @@ def claim(
         own = [gateway.protocol.value, conf.environment().value]
         cursor.execute(sql, [*chosen, *own, now, limit, until, lease])
         claimed = [row[0] for row in cursor.fetchall()]
-    rows = Attempt.objects.select_related("payment").filter(pk__in=claimed, lease_id=lease)
-    return sorted(rows, key=lambda attempt: attempt.next_check_at or at)
+    return sorted(_leased(claimed, lease), key=lambda attempt: attempt.next_check_at or at)
+
+
+def _leased(ids: Sequence[int], lease: str) -> list[Attempt]:
+    """Return these attempts with their payments, where the lease still holds."""
+    if not ids:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(f"{READ_LEASED} ({', '.join(['%s'] * len(ids))})", [lease, *ids])
+        rows = cursor.fetchall()
+    attempts = []
+    for row in rows:
+        attempt = ATTEMPT.instance(row[: len(ATTEMPT)], using=DEFAULT_DB_ALIAS)
+        attempt.payment = PAYMENT.instance(row[len(ATTEMPT) :], using=DEFAULT_DB_ALIAS)
+        attempts.append(attempt)
+    return attempts
 
 
 def lease_time() -> timedelta:
