@@ -3,7 +3,7 @@
 Two databases on one PostgreSQL: a shop of 2,740 payments a day after four days, and the same shop after a
 year. Every page and filter is asked for in turn, small and large by turns; told are the medians of the whole
 answer, their ratio, and the queries of each. Starts its scratch cluster itself unless TEST_DATABASE_URL is
-given.
+given; there `--load` fills the databases and stops, and `--keep` measures those an earlier run has filled.
 """
 
 from __future__ import annotations
@@ -222,10 +222,13 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
 
     django.setup()
     sizes = {"vinflow_bench_staff_small": 10_000, "vinflow_bench_staff_large": options.large}
-    for name, payments in sizes.items():
-        began = time.perf_counter()
-        fill(name, payments)
-        print(f"{payments:,} payments in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    if not options.keep:
+        for name, payments in sizes.items():
+            began = time.perf_counter()
+            fill(name, payments)
+            print(f"{payments:,} payments in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    if options.load:
+        return {}
     found: dict[str, dict[str, list[float]]] = {}
     queries: dict[str, int] = {}
     with clock.used(lambda: AT):
@@ -263,7 +266,13 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--large", type=int, default=1_000_000)
+    parser.add_argument(
+        "--load", action="store_true", help="fill the databases of TEST_DATABASE_URL and stop"
+    )
+    parser.add_argument("--keep", action="store_true", help="measure what --load has filled")
     options = parser.parse_args()
+    if (options.load or options.keep) and not os.environ.get("TEST_DATABASE_URL"):
+        parser.error("--load and --keep need a server that stays: give TEST_DATABASE_URL")
     with ExitStack() as ending:
         if not os.environ.get("TEST_DATABASE_URL"):
             os.environ["TEST_DATABASE_URL"] = ending.enter_context(scratch_cluster(durable=True))
@@ -271,7 +280,7 @@ def main() -> None:
         from django.db import connection
 
         connection.close()
-    if options.json:
+    if options.json or not figures:
         print(json.dumps(figures))
         return
     for page, row in figures.pop("pages").items():

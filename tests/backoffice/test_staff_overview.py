@@ -374,7 +374,43 @@ def test_spending_goes_on_only_when_the_books_add_up_and_an_owner_says_why(
 
 
 @pytest.mark.both
+def test_the_books_say_when_they_were_checked_and_check_at_a_press(
+    shop: Any, signed_in: Any, day: Any
+) -> None:
+    from django.db import connection
+
+    from vinflow.payments import guards, settings_store, tidying
+    from vinflow.payments.models import Transfer
+
+    accountant = signed_in("accountant")
+    fresh = accountant.get("/admin/ledger/").content.decode()
+    assert "Not checked yet" in fresh
+    assert 'data-testid="law-holds"' not in fresh
+
+    tidying.tidy(at=shop.at)  # as the watcher does
+    assert 'data-testid="law-holds"' in accountant.get("/admin/ledger/").content.decode()
+
+    guards.drop_guards(connection)  # they stand aside so that a row can be bent at all
+    Transfer.objects.filter(fate="credited").update(amount_minor=1)
+    accountant.post("/admin/ledger/check/")
+
+    text = accountant.get("/admin/ledger/").content.decode()
+    assert settings_store.current().spending_stopped_at == shop.at
+    assert 'data-testid="stopped"' in text
+    assert 'data-testid="law-holds"' not in text
+
+
+def test_a_press_on_check_the_books_is_no_sign_of_a_watcher(manager: Any) -> None:
+    from vinflow.backoffice import figures
+
+    manager.post("/admin/ledger/check/")
+
+    assert figures.pulse().beat_at is None
+
+
+@pytest.mark.both
 def test_the_books_show_both_currencies_balanced_and_apart(manager: Any, day: Any) -> None:
+    manager.post("/admin/ledger/check/")
     text = manager.get("/admin/ledger/").content.decode()
 
     usd = text.split('data-testid="trial-USD"')[1].split("</section>")[0]

@@ -16,14 +16,14 @@ WRITES = {
     *("recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role", "look_up_return"),
     *("deposit_new", "deposit_decide"),
 }
-WRITES |= {"run", "explain", "closing", "link"}
+WRITES |= {"run", "explain", "closing", "link", "check_books"}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
     "cashier": {"overview", "payments", "metrics", "transactions", "payment", "refunds"},
     "accountant": {
         *("overview", "payments", "metrics", "transactions", "payment", "export_csv", "export_xlsx", "note"),
-        *("review", "refunds", "ledger", "entries", "settings_home", "settings"),
+        *("review", "refunds", "ledger", "entries", "check_books", "settings_home", "settings"),
         *("reconciliation", "report", "report_csv", "run", "explain", "closing", "statement"),
         *("deposits", "deposit_new", "deposit_evidence"),
     },

@@ -65,6 +65,30 @@ def recounted(*, folded_before: date | None = None) -> dict[str, Any]:
     return {key: (n, minor[key]) for key, n in payments.items()} | dict(calls)
 
 
+def steps_agree() -> bool:
+    """Whether what /metrics reads of all time is what the rows say: words, steps, calls, milliseconds."""
+    from collections import Counter
+
+    from vinflow.backoffice import tallies
+    from vinflow.payments.models import Exchange
+
+    calls: Counter[tuple[str, str, str, int]] = Counter()
+    took: Counter[tuple[str, str, str, int]] = Counter()
+    for x in Exchange.objects.filter(environment="sandbox"):
+        ms = x.milliseconds
+        step = -1 if ms is None else next((one for one in tallies.STEPS_MS if ms <= one), tallies.ENDLESS)
+        key = (x.operation, x.outcome or x.stage, x.reason, step)
+        calls[key] += 1
+        took[key] += ms or 0
+    told_calls: Counter[tuple[str, str, str, int]] = Counter()
+    told_took: Counter[tuple[str, str, str, int]] = Counter()
+    for row in tallies.calls_by_step("sandbox"):
+        told_calls[row[:4]] += row.calls
+        told_took[row[:4]] += row.milliseconds
+    assert calls
+    return +told_calls == +calls and +told_took == +took
+
+
 @pytest.fixture
 def busy(shop: Any) -> Iterator[Any]:
     """Payments in every state over three days, and calls of both stages."""
@@ -75,6 +99,8 @@ def busy(shop: Any) -> Iterator[Any]:
     shop.exchange(milliseconds=None, stage="lost", outcome="")
     shop.exchange(stage="started", outcome="", milliseconds=None, code=None)
     shop.exchange(milliseconds=77, started_at=shop.at - timedelta(days=60))
+    shop.exchange(milliseconds=50, outcome="cannot_tell", reason="timeout", operation="get_account")
+    shop.exchange(milliseconds=41_000, outcome="cannot_tell", reason="timeout", operation="get_account")
     return shop
 
 
@@ -86,8 +112,13 @@ def test_the_tallies_say_what_the_rows_say_before_and_after_merging(busy: Any) -
     wanted = recounted()
     assert sums() == wanted
     assert len(wanted) >= 10
+    assert steps_agree()
 
     tallies.merge(at=busy.at)
+    assert steps_agree()
+    busy.exchange(milliseconds=900)  # one that no merge has seen
+    assert steps_agree()
+    wanted = recounted()
     once = (PaymentTally.objects.count(), CallTally.objects.count())
     tallies.merge(at=busy.at)
 
@@ -178,6 +209,7 @@ def test_any_row_written_by_any_hand_is_counted(shop: Any) -> None:
         if n % 13 == 0:
             tallies.merge(at=shop.at)
         assert sums() == recounted()
+        assert steps_agree()
 
 
 def test_a_shop_that_gets_the_tallies_later_has_its_past_counted(busy: Any) -> None:
@@ -196,6 +228,20 @@ def test_a_shop_that_gets_the_tallies_later_has_its_past_counted(busy: Any) -> N
 
     assert tallies.missing_triggers(connection) == []
     assert sums() == wanted
+    assert steps_agree()
+
+
+def test_a_shop_whose_tallies_are_older_than_the_totals_has_them_after_migrating(busy: Any) -> None:
+    from vinflow.backoffice import tallies
+    from vinflow.backoffice.models import CallTotal
+
+    tallies.merge(at=busy.at)
+    CallTotal.objects.all().delete()
+    assert not steps_agree()
+
+    tallies.after_migrate(using="default")
+
+    assert steps_agree()
 
 
 @pytest.mark.postgres
@@ -254,6 +300,7 @@ def test_merging_and_counting_anew_beside_writers_lose_nothing(still: Any, shop_
     assert faults == []
     assert sums() == recounted()
     assert sum(value for value in sums().values()) == 181
+    assert steps_agree()
 
 
 @pytest.mark.both

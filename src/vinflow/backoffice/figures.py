@@ -14,13 +14,28 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db.models import Case, Count, Exists, Max, Min, OuterRef, Q, Subquery, Sum, Value, When
-from django.db.models.functions import TruncDate
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    DateTimeField,
+    Exists,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    Subquery,
+    Sum,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, TruncDate
 
 from vinflow.backoffice.days import PHNOM_PENH, day_of, span_of
 from vinflow.backoffice.items import of_environment
 from vinflow.backoffice.models import CallTally, PaymentTally
 from vinflow.money import Currency, Money
+from vinflow.payments import tidying
 from vinflow.payments.models import (
     Attempt,
     BooksCheck,
@@ -117,6 +132,7 @@ class Waiting:
     oldest_at: datetime | None
     stuck: int
     by_day: Counter[date]
+    by_currency: Counter[str]
 
 
 def waiting(environment: str, *, at: datetime) -> Waiting:
@@ -131,18 +147,21 @@ def waiting(environment: str, *, at: datetime) -> Waiting:
     rows = (
         Payment.objects.filter(environment=environment, status=Status.PENDING)
         .annotate(day=TruncDate("created_at", tzinfo=PHNOM_PENH), last_check=Subquery(last_check))
-        .values("day")
+        .values("day", "currency")
         .annotate(
             n=Count("pk"), oldest=Min("created_at"), stuck=Count("pk", filter=Q(last_check__lt=at - STUCK))
         )
         .order_by("day")
     )
-    found = Waiting(0, None, 0, Counter())
+    by_day: Counter[date] = Counter()
+    by_currency: Counter[str] = Counter()
+    oldest_at, stuck = None, 0
     for row in rows:
-        found.by_day[row["day"]] = row["n"]
-        oldest = found.oldest_at or row["oldest"]
-        found = Waiting(found.count + row["n"], oldest, found.stuck + row["stuck"], found.by_day)
-    return found
+        by_day[row["day"]] += row["n"]
+        by_currency[row["currency"]] += row["n"]
+        oldest_at = min(oldest_at or row["oldest"], row["oldest"])
+        stuck += row["stuck"]
+    return Waiting(by_day.total(), oldest_at, stuck, by_day, by_currency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,29 +224,33 @@ def calls(
     Exact, and small however many calls there were: they are counted by their milliseconds.
     """
     names = ("operation", "stage", "outcome", "reason", "milliseconds")
-    tallied = (
-        CallTally.objects.filter(environment=environment, day__gte=first, day__lte=last)
-        .values(*names)
-        .annotate(n=Sum("calls"))
-        .order_by()
-    )
-    whole: list[dict[str, Any]] = [dict(row) for row in tallied]
-    for row in whole:
-        row["milliseconds"] = None if row["milliseconds"] < 0 else row["milliseconds"]
     start, end = span_of(first, last)
     under_way = Q(stage=Exchange.Stage.STARTED, started_at__gte=start, started_at__lt=end)
+    tallied = (
+        CallTally.objects.filter(environment=environment, day__gte=first, day__lte=last)
+        .annotate(recent=Value(0), within=Value(1))
+        .values(*names, "recent", "within")
+        .annotate(n=Sum("calls"))
+    )
     live = (
         Exchange.objects.filter(Q(started_at__gte=recent_from) | under_way, environment=environment)
-        .annotate(recent=Case(When(started_at__gte=recent_from, then=Value(True)), default=Value(False)))
-        .annotate(within=Case(When(under_way, then=Value(True)), default=Value(False)))
-        .values("recent", "within", *names)
+        .annotate(recent=Case(When(started_at__gte=recent_from, then=Value(1)), default=Value(0)))
+        .annotate(within=Case(When(under_way, then=Value(1)), default=Value(0)))
+        .values(*names, "recent", "within")
         .annotate(n=Count("pk"))
-        .order_by()
     )
-    rows: list[dict[str, Any]] = [dict(row) for row in live]
+    # One question, one moment: a call that is answered between two would be in neither or in both.
+    parts = [rows.order_by().values_list(*names, "recent", "within", "n") for rows in (tallied, live)]
+    rows: list[dict[str, Any]] = [
+        dict(zip((*names, "recent", "within", "n"), row, strict=True))
+        for row in parts[0].union(parts[1], all=True)
+    ]
+    for row in rows:
+        row["n"] = int(row["n"])
+        row["milliseconds"] = None if (row["milliseconds"] or 0) < 0 else row["milliseconds"]
     return (
-        _grouped([*whole, *(row for row in rows if row["within"])]),
-        _grouped([row for row in rows if row["recent"]]),
+        _grouped(row for row in rows if row["within"]),
+        _grouped(row for row in rows if row["recent"]),
     )
 
 
@@ -336,31 +359,23 @@ def pulse(environment: str = "") -> Pulse:
     ended = BooksCheck.objects.filter(ended_at__isnull=False)
     later = ended.filter(what=OuterRef("what"), night__gt=OuterRef("night"))
     failed = ended.filter(~Exists(later), problem_count__gt=0).order_by("-night", "what")
-    known = {
-        "stopped": Subquery(stopped[:1]),
-        "differences": Subquery(counted.values("n")[:1]),
-        "newest": Subquery(counted.values("newest")[:1]),
-        "failed": Subquery(failed.values("pk")[:1]),
-        "problems": Subquery(failed.values("problem_count")[:1]),
-    }
-    row = WorkerPulse.objects.annotate(**known).order_by("-beat_at").values("beat_at", *known).first()
-    if row is None:
-        newest, proof = differences.order_by("-pk").first(), failed.first()
-        return Pulse(
-            None,
-            stopped.values_list("spending_stopped_at", flat=True).first(),
-            differences.count(),
-            newest.pk if newest else None,
-            proof.pk if proof else None,
-            proof.problem_count if proof else 0,
-        )
+    never = Q(pk__isnull=True)
+
+    def alone(rows: Any, nothing: Any, kind: Any = BigIntegerField) -> Any:
+        """A subquery beside an aggregate: a query of aggregates has its one row where no watcher was yet."""
+        return Coalesce(Subquery(rows[:1]), nothing, output_field=kind())
+
+    zero, no_number = Count("pk", filter=never), Max("steps", filter=never)
+    row = WorkerPulse.objects.exclude(worker=tidying.LAW).aggregate(
+        beat=Max("beat_at"),
+        stopped=alone(stopped, Max("beat_at", filter=never), DateTimeField),
+        differences=alone(counted.values("n"), zero),
+        newest=alone(counted.values("newest"), no_number),
+        failed=alone(failed.values("pk"), no_number),
+        problems=alone(failed.values("problem_count"), zero),
+    )
     return Pulse(
-        row["beat_at"],
-        row["stopped"],
-        row["differences"] or 0,
-        row["newest"],
-        row["failed"],
-        row["problems"] or 0,
+        row["beat"], row["stopped"], row["differences"], row["newest"], row["failed"], row["problems"]
     )
 
 

@@ -10,19 +10,17 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db.models import Count, Sum
+from django.db.models import Sum
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vinflow.backoffice import figures, listing, quota, secrets_shown
-from vinflow.backoffice.models import CallTally, PaymentTally
-from vinflow.payments.models import Exchange, Payment, Transfer
+from vinflow.backoffice import figures, listing, quota, secrets_shown, tallies
+from vinflow.backoffice.models import PaymentTally
+from vinflow.payments.models import Transfer
 from vinflow.payments.states import Status
 
 __all__ = ["exposition"]
-
-BUCKETS_MS = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 15_000, 30_000)
 
 
 class _Rows(Collector):
@@ -34,12 +32,13 @@ class _Rows(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield every family."""
         environment = listing.environment()
-        yield from _payments(environment)
+        waiting = figures.waiting(environment, at=self._at)
+        yield from _payments(environment, waiting)
         yield from _calls(environment)
-        yield from _day(environment, self._at)
+        yield from _day(environment, waiting, self._at)
 
 
-def _payments(environment: str) -> Iterable[Metric]:
+def _payments(environment: str, waiting: figures.Waiting) -> Iterable[Metric]:
     count = GaugeMetricFamily(
         "vinflow_payments", "Payments by how they stand now", labels=["status", "currency"]
     )
@@ -63,9 +62,8 @@ def _payments(environment: str) -> Iterable[Metric]:
         if row["status"] == Status.COMPLETED:
             sums[row["currency"]] += int(row["total"])
             lates[row["currency"]] += int(row["n"]) if row["late"] else 0
-    pending = Payment.objects.filter(environment=environment, status=Status.PENDING).values("currency")
-    for waits in pending.annotate(n=Count("pk")).order_by():
-        by_state["pending", waits["currency"]] = waits["n"]
+    for currency, n in waiting.by_currency.items():
+        by_state["pending", currency] = n
     given = Transfer.objects.filter(environment=environment, fate="extra").values("currency")
     for extra in given.annotate(total=Sum("amount_minor")).order_by():
         sums[extra["currency"]] += int(extra["total"] or 0)
@@ -83,33 +81,29 @@ def _calls(environment: str) -> Iterable[Metric]:
         "vinflow_gateway_calls", "Calls to the gateway", labels=["operation", "outcome", "reason"]
     )
     spans = HistogramMetricFamily("vinflow_gateway_seconds", "How long calls took", labels=["operation"])
-    names = ("operation", "stage", "outcome", "reason", "milliseconds")
-    tallied = CallTally.objects.filter(environment=environment).values(*names).annotate(n=Sum("calls"))
-    # A call is in the tally once it was answered; one under way is not.
-    under_way = Exchange.objects.filter(environment=environment, stage=Exchange.Stage.STARTED)
-    rows = [*tallied.order_by(), *under_way.values(*names).annotate(n=Count("pk")).order_by()]
     counts: Counter[tuple[str, str, str]] = Counter()
     took: dict[str, Counter[int]] = {}
-    for row in rows:
-        outcome = row["outcome"] or row["stage"]
-        n = int(row["n"])
-        if not n:
+    milliseconds: Counter[str] = Counter()
+    for row in tallies.calls_by_step(environment):
+        if not row.calls:
             continue
-        counts[row["operation"], outcome, row["reason"]] += n
-        if row["milliseconds"] is not None and row["milliseconds"] >= 0:
-            took.setdefault(row["operation"], Counter())[row["milliseconds"]] += n
+        counts[row.operation, row.outcome, row.reason] += row.calls
+        if row.step >= 0:
+            took.setdefault(row.operation, Counter())[row.step] += row.calls
+            milliseconds[row.operation] += row.milliseconds
     for labels, n in sorted(counts.items()):
         made.add_metric(list(labels), n)
     for operation, found in sorted(took.items()):
         buckets = [
-            (str(limit / 1000), sum(n for ms, n in found.items() if ms <= limit)) for limit in BUCKETS_MS
+            (str(limit / 1000), sum(n for step, n in found.items() if step <= limit))
+            for limit in tallies.STEPS_MS
         ]
         buckets.append(("+Inf", sum(found.values())))
-        spans.add_metric([operation], buckets, sum(ms * n for ms, n in found.items()) / 1000)
+        spans.add_metric([operation], buckets, milliseconds[operation] / 1000)
     yield from (made, spans)
 
 
-def _day(environment: str, at: datetime) -> Iterable[Metric]:
+def _day(environment: str, waiting: figures.Waiting, at: datetime) -> Iterable[Metric]:
     left = quota.today(at=at)
     if left is not None:
         yield _gauge("vinflow_quota_used", "Calls used in the tightest window of today", left.used)
@@ -118,7 +112,6 @@ def _day(environment: str, at: datetime) -> Iterable[Metric]:
             yield _gauge("vinflow_quota_allowed", "Calls the token may make in a day", left.allowed)
         if left.confirmable is not None:
             yield _gauge("vinflow_confirmable", "QRs that can still be confirmed today", left.confirmable)
-    waiting = figures.waiting(environment, at=at)
     yield _gauge("vinflow_stuck_payments", "Payments past expiry without a verdict", waiting.stuck)
     items = GaugeMetricFamily("vinflow_review_open", "Items that wait at the review desk", labels=["kind"])
     opened = figures.review_desk(environment, figures.today(at), figures.today(at)).opened

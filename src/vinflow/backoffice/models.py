@@ -15,7 +15,15 @@ from django.db.models import F, Q
 from vinflow.backoffice.rights import RIGHTS
 from vinflow.payments.models import Payment
 
-__all__ = ["AlertState", "CallTally", "PaymentTally", "RoleProposal", "SafetyProposal", "StaffAct"]
+__all__ = [
+    "AlertState",
+    "CallTally",
+    "CallTotal",
+    "PaymentTally",
+    "RoleProposal",
+    "SafetyProposal",
+    "StaffAct",
+]
 
 
 class StaffAct(models.Model):
@@ -223,3 +231,32 @@ class CallTally(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} {self.operation} {self.outcome}: {self.calls}"
+
+
+class CallTotal(models.Model):
+    """All answered calls that were merged, whenever they were made, by steps of the milliseconds they took.
+
+    What `/metrics` reads: as many rows as there are words and steps, not days. step: the longest answer
+    of the step in milliseconds, the last one tallies.ENDLESS; -1 where the call was lost. Made anew from
+    CallTally by each merge.
+    """
+
+    environment = models.CharField(max_length=10)
+    operation = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=20)
+    reason = models.CharField(max_length=20)
+    step = models.IntegerField()
+    calls = models.BigIntegerField()
+    milliseconds = models.BigIntegerField()
+
+    class Meta:
+        db_table = "backoffice_calltotal"
+        default_permissions: ClassVar = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="call_total_once", fields=["environment", "operation", "outcome", "reason", "step"]
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.outcome} {self.step}: {self.calls}"

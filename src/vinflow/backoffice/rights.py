@@ -85,6 +85,7 @@ ADDRESSES: Mapping[str, str | None] = {
     "refund_vouch": "approve_refund",
     "ledger": "see_ledger",
     "entries": "see_ledger",
+    "check_books": "see_ledger",
     "resume": "change_safety",
     "reconciliation": "see_ledger",
     "report": "see_ledger",

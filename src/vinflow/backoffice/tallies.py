@@ -7,6 +7,10 @@ under way (pending payments, calls without an answer) is never counted here; pag
 
 `rebuild` counts everything anew from the rows. It may be repeated, and run while others write: both sides
 are read as of one moment, and a row added after that moment stays beside the new sums.
+
+Calls are kept by their milliseconds, which is a great many rows for a machine that asks for the sum of all
+time every quarter of a minute: each merge leaves that sum besides, by steps (CallTotal). `calls_by_step`
+adds what has come since.
 """
 
 from __future__ import annotations
@@ -15,25 +19,42 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Case, Count, F, IntegerField, Sum, Value, When
 
 from vinflow.backoffice.days import day_of
+from vinflow.backoffice.models import CallTally, CallTotal
 from vinflow.payments.guards import standing_triggers
+from vinflow.payments.models import Exchange
 from vinflow.wallet.audit import one_moment
 
-__all__ = ["LONG_AGO", "after_migrate", "differences", "merge", "missing_triggers", "rebuild", "tidy"]
+__all__ = [
+    "ENDLESS",
+    "LONG_AGO",
+    "STEPS_MS",
+    "StepSum",
+    "after_migrate",
+    "calls_by_step",
+    "differences",
+    "merge",
+    "missing_triggers",
+    "rebuild",
+    "tidy",
+]
 
 log = logging.getLogger(__name__)
 
-PAYMENTS, CALLS = "backoffice_paymenttally", "backoffice_calltally"
+PAYMENTS, CALLS, TOTALS = "backoffice_paymenttally", "backoffice_calltally", "backoffice_calltotal"
 PAYMENT_KEY = "moment, day, environment, currency, status, late"
 CALL_KEY = "day, environment, operation, stage, outcome, reason, milliseconds"
 CALLS_KEPT = timedelta(days=45)  # the longest range a page shows, and half of it again
 LONG_AGO = date(2000, 1, 1)  # one day for all calls that no page shows by day any more
 VERIFIED_BACK = timedelta(days=2)
+STEPS_MS = (50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000, 15_000, 30_000)
+ENDLESS = 2**31 - 1  # the step of what took longer than the last of them
 
 
 def _day(vendor: str, moment: str) -> str:
@@ -115,12 +136,15 @@ def after_migrate(*, using: str, **_rest: Any) -> None:
     SQLite drops the triggers of a table that a migration rebuilds; a new shop has none yet.
     """
     connection = connections[using]
-    if not {PAYMENTS, CALLS, "payments_payment", "payments_exchange"} <= set(
+    if not {PAYMENTS, CALLS, TOTALS, "payments_payment", "payments_exchange"} <= set(
         connection.introspection.table_names()
     ):
         return
     missing = missing_triggers(connection)
     if not missing:
+        if not CallTotal.objects.using(using).exists():  # a shop from before there were totals
+            with _alone(connection) as cursor:
+                _total(cursor)
         return
     with transaction.atomic(using=using), connection.cursor() as cursor:
         for name, _table, sql in _triggers(connection.vendor):
@@ -169,6 +193,68 @@ def merge(*, at: datetime, using: str = DEFAULT_DB_ALIAS) -> None:
         old = f"day < '{before}' AND day <> '{LONG_AGO}'"
         cursor.execute(_add(CALLS, CALL_KEY, ("calls",), old, day=long_ago))
         cursor.execute(f"DELETE FROM {CALLS} WHERE {old}")  # noqa: S608
+        _total(cursor)
+
+
+def _total(cursor: Any) -> None:
+    """Make the totals of all calls anew from the merged tallies; what is not merged is read beside them."""
+    steps = " ".join(f"WHEN milliseconds <= {limit} THEN {limit}" for limit in STEPS_MS)
+    step = f"CASE WHEN milliseconds < 0 THEN -1 {steps} ELSE {ENDLESS} END"
+    word = "CASE WHEN outcome = '' THEN stage ELSE outcome END"
+    cursor.execute(f"DELETE FROM {TOTALS}")  # noqa: S608
+    cursor.execute(
+        f"INSERT INTO {TOTALS} (environment, operation, outcome, reason, step, calls, milliseconds) "  # noqa: S608
+        f"SELECT environment, operation, {word}, reason, {step}, SUM(calls), "
+        "SUM(CASE WHEN milliseconds < 0 THEN 0 ELSE milliseconds * calls END) "
+        f"FROM {CALLS} WHERE merged GROUP BY environment, operation, {word}, reason, {step}"
+    )
+
+
+class StepSum(NamedTuple):
+    """Calls of one word that took no longer than one step, and longer than the one before."""
+
+    operation: str
+    outcome: str
+    reason: str
+    step: int
+    calls: int
+    milliseconds: int
+
+
+def calls_by_step(environment: str) -> list[StepSum]:
+    """Return every call ever made in an environment, summed by words and steps; one query, of one moment.
+
+    A call under way has the outcome "started" and, as one that was lost, the step -1.
+    """
+    key = ("operation", "word", "reason", "step")
+    word = Case(When(outcome="", then=F("stage")), default=F("outcome"))
+    step = Case(
+        When(milliseconds__lt=0, then=Value(-1)),
+        *(When(milliseconds__lte=limit, then=Value(limit)) for limit in STEPS_MS),
+        default=Value(ENDLESS),
+        output_field=IntegerField(),
+    )
+    took = Case(When(milliseconds__lt=0, then=Value(0)), default=F("milliseconds") * F("calls"))
+    total = CallTotal.objects.filter(environment=environment).annotate(
+        word=F("outcome"), n=F("calls"), took=F("milliseconds")
+    )
+    fresh = (
+        CallTally.objects.filter(environment=environment, merged=False)
+        .annotate(word=word, step=step)
+        .values(*key)
+        .annotate(n=Sum("calls"), took=Sum(took))
+    )
+    under_way = (
+        Exchange.objects.filter(environment=environment, stage=Exchange.Stage.STARTED)
+        .annotate(word=F("stage"), step=Value(-1))
+        .values(*key)
+        .annotate(n=Count("pk"), took=Value(0))
+    )
+    parts = [rows.order_by().values_list(*key, "n", "took") for rows in (total, fresh, under_way)]
+    return [
+        StepSum(operation, said, reason, until, int(n), int(ms))
+        for operation, said, reason, until, n, ms in parts[0].union(*parts[1:], all=True)
+    ]
 
 
 def _counted(vendor: str, bounds: str = "") -> Iterator[tuple[str, str]]:
@@ -208,6 +294,7 @@ def rebuild(*, using: str = DEFAULT_DB_ALIAS) -> None:
                 f"INSERT INTO {table} ({names}, merged) "  # noqa: S608 (names of ours)
                 f"SELECT counted.*, true FROM ({select}) AS counted"
             )
+        _total(cursor)
 
 
 def differences(day: date, *, using: str = DEFAULT_DB_ALIAS) -> int:

@@ -61,6 +61,7 @@ urlpatterns = [
     path("admin/refunds/<int:pk>/take-back/", refunds.refund_take_back, name="refund_take_back"),
     path("admin/ledger/", ledger.ledger, name="ledger"),
     path("admin/ledger/entries/", ledger.entries, name="entries"),
+    path("admin/ledger/check/", ledger.check_books, name="check_books"),
     path("admin/ledger/resume/", ledger.resume, name="resume"),
     path("admin/review/<int:pk>/link/", statements.link, name="link"),
     path("admin/reconciliation/", reconciliation.reconciliation, name="reconciliation"),

@@ -17,7 +17,7 @@ from vinflow.payments.models import Exchange, WorkerPulse
 from vinflow.wallet.errors import NotConfigured
 from vinflow.wallet.sealing import seal_blocks
 
-__all__ = ["EVERY", "also", "tidy"]
+__all__ = ["EVERY", "LAW", "also", "keep_the_law", "tidy"]
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +25,7 @@ Job = Callable[[datetime], object]
 _others: dict[str, Job] = {}
 
 NAME = "tidying"
+LAW = "law"  # the pulse that says when the law was last checked
 EVERY = timedelta(minutes=5)
 PRUNED_A_TIME = 1000
 
@@ -53,10 +54,16 @@ def also(name: str, job: Job) -> None:
 
 
 def keep_the_law(at: datetime) -> int:
-    """Check the law of money and stop spending when it is broken; return how many breaches there are."""
+    """Check the law of money and stop spending when it is broken; return how many breaches there are.
+
+    That it was checked is kept as the pulse LAW, whatever came of it: what is broken stands in the settings.
+    """
     breaches = law.enforce(conf.environment(), at=at)
     for breach in breaches:
         log.critical("the books do not add up: %s: %s", breach.rule, breach.what)
+    WorkerPulse.objects.update_or_create(
+        worker=LAW, defaults={"beat_at": at}, create_defaults={"started_at": at, "beat_at": at}
+    )
     return len(breaches)
 
 

@@ -13,12 +13,13 @@ from vinflow.backoffice import days, listing
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.rights import may
 from vinflow.backoffice.words import say
-from vinflow.payments import clock, law, settings_store
+from vinflow.payments import clock, law, settings_store, tidying
 from vinflow.payments.errors import LawBroken
+from vinflow.payments.models import WorkerPulse
 from vinflow.wallet import queries
 from vinflow.wallet.models import JournalEntry
 
-__all__ = ["entries", "ledger", "resume"]
+__all__ = ["check_books", "entries", "ledger", "resume"]
 
 SIZE = 50
 WHY_LEAST = 3
@@ -34,19 +35,34 @@ class Day:
 
 @desk("ledger")
 def ledger(request: HttpRequest) -> HttpResponse:
-    """Show the trial balance until the end of a business day, and whether the law of money holds."""
+    """Show the trial balance until the end of a business day, and when the law of money was last checked.
+
+    The check reads every row there is, so it is not made by looking: the watcher makes it every few minutes.
+    """
     environment = listing.environment()
     today = days.day_of(clock.now())
     until = days.read_day(request.GET.get("until", "")) or today
+    checked = WorkerPulse.objects.filter(worker=tidying.LAW)
     context = {
         "here": "ledger",
         "until": Day(until.isoformat(), today.isoformat()),
         "trial": list(queries.trial_balance(environment, until=until).values()),
-        "breaches": law.check(environment),
+        "checked_at": checked.values_list("beat_at", flat=True).first(),
         "stopped": settings_store.current(),
         "may_resume": may(request.user, "change_safety"),
     }
     return render(request, "backoffice/ledger.html", context)
+
+
+@desk("check_books", "POST")
+def check_books(request: HttpRequest) -> HttpResponse:
+    """Check the law of money now, as the watcher does: spending stops where it is broken."""
+    found = tidying.keep_the_law(clock.now())
+    if found:
+        messages.error(request, say("The books do not add up") + f" ({found})")
+    else:
+        messages.success(request, say("Checked now: the books add up."))
+    return redirect("backoffice:ledger")
 
 
 @desk("resume", "POST")
