@@ -218,6 +218,10 @@ def asked(client: Any, address: str, rounds: int) -> tuple[list[float], int]:
 
 def measure(options: argparse.Namespace) -> dict[str, Any]:
     """Return every figure."""
+    from django.conf import settings
+    from django.core.management import call_command
+    from django.db import connection
+
     from vinflow.payments import clock
 
     django.setup()
@@ -227,6 +231,12 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             began = time.perf_counter()
             fill(name, payments)
             print(f"{payments:,} payments in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+    for name in sizes if options.keep else ():
+        connection.close()
+        settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+        call_command("migrate", verbosity=0)
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
     if options.load:
         return {}
     found: dict[str, dict[str, list[float]]] = {}

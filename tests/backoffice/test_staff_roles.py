@@ -16,7 +16,7 @@ WRITES = {
     *("recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role", "look_up_return"),
     *("deposit_new", "deposit_decide"),
 }
-WRITES |= {"run", "explain", "closing", "link", "check_books"}
+WRITES |= {"run", "explain", "closing", "link", "check_books", "connection"}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
@@ -29,7 +29,7 @@ MAY = {
     },
 }
 MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw", "look_up_return", "link"}
-MAY["manager"] |= {"deposit_decide"}
+MAY["manager"] |= {"deposit_decide", "connection"}
 ASKS = {"refund", "refund_sent", "refund_look_up", "refund_give_up", "refund_take_back"}
 APPROVES = {"refund_approve", "refund_reject", "refund_vouch"}
 WRITES |= ASKS | APPROVES
@@ -124,7 +124,7 @@ def test_every_address_lets_in_exactly_whom_the_table_says(
     for name, address in addresses(payment, item, refund):
         for person, client in people.items():
             # An empty form: let in, it is refused for what it lacks; nothing must change by the grid itself.
-            if name in ("recheck", "run"):
+            if name in ("recheck", "run", "connection"):
                 continue  # it asks the gateway: below, without coming that far
             answer = client.post(address) if name in WRITES else client.get(address)
             if name in OPEN:
@@ -141,7 +141,7 @@ def test_every_address_lets_in_exactly_whom_the_table_says(
             if person == "anonymous" and name not in OPEN and name != "metrics":
                 assert answer["Location"].startswith("/accounts/login/?next="), name
             seen += 1
-    assert seen == (len(ADDRESSES) - 2) * len(PEOPLE)
+    assert seen == (len(ADDRESSES) - 3) * len(PEOPLE)
     payment.refresh_from_db()
     item.refresh_from_db()
     refund.refresh_from_db()
@@ -160,6 +160,21 @@ def test_asking_the_gateway_is_for_those_who_may(person: str, people: dict[str, 
     let_in = "recheck" in MAY[person]
     assert answer.status_code == (302 if let_in or person == "anonymous" else 403)
     assert ("/accounts/login/" in answer.get("Location", "")) == (person == "anonymous")
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_looking_at_the_connection_is_for_those_who_may(
+    person: str, people: dict[str, Any], shop: Any, settings: Any
+) -> None:
+    from vinflow.backoffice.models import StaffAct
+
+    settings.KHQR_API_KEY = ""  # nothing is sent: the look says which setting is missing
+
+    answer = people[person].post("/admin/settings/payments/connection/", {"look": "connection"})
+
+    let_in = "connection" in MAY[person]
+    assert answer.status_code == (302 if let_in or person == "anonymous" else 403)
+    assert StaffAct.objects.filter(what="connection").exists() == let_in
 
 
 @pytest.mark.parametrize("person", PEOPLE)

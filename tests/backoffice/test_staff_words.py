@@ -12,7 +12,7 @@ from typing import Any
 
 import vinflow.backoffice
 import vinflow.storefront
-from vinflow.backoffice import dossier, listing, meanings, refund_views, settings_form
+from vinflow.backoffice import connection, dossier, listing, meanings, refund_views, settings_form
 from vinflow.backoffice.pages import overview, statements
 from vinflow.backoffice.templatetags.backoffice import ROOMS
 from vinflow.money import Currency, Money
@@ -57,7 +57,8 @@ def said() -> Iterator[str]:
     tables = (meanings.OUTCOMES, meanings.WHY_NOT, meanings.REASONS, meanings.FATES, listing.STATES)
     tables += (meanings.SENT, meanings.DIFFERENCES, meanings.MONEY_BACK, refund_views.STATES)
     tables += (meanings.KINDS, statements.COLUMNS)
-    for words in (*tables, dossier.PROPOSED, dossier.DECIDED, dossier.ACTS):
+    yield from (text for _tone, text in connection.MEANINGS.values())
+    for words in (*tables, connection.KINDS, dossier.PROPOSED, dossier.DECIDED, dossier.ACTS):
         yield from words.values()
     yield from (word for _state, word in overview.RESULTS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from vinflow.payments.apps import require_apps
 
@@ -28,6 +28,7 @@ class BackofficeConfig(AppConfig):
         from vinflow.backoffice import indexes, roles, tallies
         from vinflow.payments import tidying
 
+        pre_migrate.connect(tallies.make_way, sender=self, dispatch_uid="backoffice.make_way")
         post_migrate.connect(roles.after_migrate, sender=self, dispatch_uid="backoffice.roles")
         post_migrate.connect(tallies.after_migrate, sender=self, dispatch_uid="backoffice.tallies")
         post_migrate.connect(indexes.after_migrate, sender=self, dispatch_uid="backoffice.indexes")

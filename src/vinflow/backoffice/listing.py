@@ -17,6 +17,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import QueryDict
 
 from vinflow.backoffice import days
+from vinflow.backoffice.models import Handled
 from vinflow.money import Currency, MoneyError, parse_amount
 from vinflow.payments import conf
 from vinflow.payments.errors import NotConfigured
@@ -241,12 +242,7 @@ def found(wanted: Wanted, *, at: datetime, names: Named | None = None) -> QueryS
     if wanted.review:
         rows = rows.filter(Exists(_open_items()))
     if wanted.manual:
-        decided = ReviewItem.objects.filter(decision__gt="", payment__isnull=False).values_list(
-            "payment", flat=True
-        )
-        # As a list while it is one: the database, left to itself, may look at every payment in turn.
-        few = list(decided[: COUNT_MAX + 1])
-        rows = rows.filter(pk__in=few if len(few) <= COUNT_MAX else decided)
+        rows = rows.filter(handled__environment=environment())
     return rows
 
 
@@ -287,9 +283,21 @@ def state_of(payment: Payment) -> str:
     return str(payment.status)
 
 
-def page_of(rows: QuerySet[Payment], *, sort: str, start: int, size: int, at: datetime) -> list[Payment]:
+def page_of(
+    rows: QuerySet[Payment], wanted: Wanted, *, sort: str, start: int, size: int, at: datetime
+) -> list[Payment]:
     """Return one page of a list, sorted: its keys first, so that what is skipped costs nothing more."""
-    keys = list(rows.order_by(*SORTS[sort]).values_list("pk", flat=True)[start : start + size])
+    if wanted.manual and sort in ("created", "-created"):
+        sign = sort.removesuffix("created")
+        order = (f"{sign}handled__created_at", f"{sign}handled__payment")
+        if only_handled(wanted):
+            noted = Handled.objects.filter(environment=environment())
+            rows_of = noted.order_by(f"{sign}created_at", f"{sign}payment")
+            keys = list(rows_of.values_list("payment", flat=True)[start : start + size])
+        else:
+            keys = list(rows.order_by(*order).values_list("pk", flat=True)[start : start + size])
+    else:
+        keys = list(rows.order_by(*SORTS[sort]).values_list("pk", flat=True)[start : start + size])
     place = {key: n for n, key in enumerate(keys)}
     return sorted(dressed(Payment.objects.filter(pk__in=keys), at=at), key=lambda payment: place[payment.pk])
 
@@ -348,6 +356,14 @@ def named(text: str) -> Named:
     return Named(ids, () if too_many else payers, too_many)
 
 
-def count_of(rows: QuerySet[Payment]) -> int:
+def count_of(rows: QuerySet[Payment], wanted: Wanted) -> int:
     """Return how many there are, exact up to 10,000; 10,001 stands for more."""
-    return rows.order_by().values("pk")[: COUNT_MAX + 1].count()
+    counted: QuerySet[Any] = rows
+    if only_handled(wanted):
+        counted = Handled.objects.filter(environment=environment())
+    return counted.order_by().values("pk")[: COUNT_MAX + 1].count()
+
+
+def only_handled(wanted: Wanted) -> bool:
+    """Return whether a list is that of everything handled by hand: it is read without the payments."""
+    return wanted.manual and wanted.narrowed == 1 and not wanted.text

@@ -19,6 +19,7 @@ __all__ = [
     "AlertState",
     "CallTally",
     "CallTotal",
+    "Handled",
     "PaymentTally",
     "RoleProposal",
     "SafetyProposal",
@@ -27,12 +28,14 @@ __all__ = [
 
 
 class StaffAct(models.Model):
-    """One act of one person: a look-up at the gateway, a note, an export."""
+    """One act of one person: a look-up at the gateway, a note, an export, a test of the connection."""
 
     class What(models.TextChoices):
         RECHECK = "recheck", "asked the gateway"
         NOTE = "note", "wrote a note"
         EXPORT = "export", "downloaded payments"
+        CONNECTION = "connection", "tested the connection"
+        ACCOUNT = "account", "looked the receiving account up"
 
     what = models.CharField(max_length=10, choices=What.choices)
     payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="staff_acts")
@@ -47,7 +50,10 @@ class StaffAct(models.Model):
         db_table = "backoffice_staffact"
         default_permissions: ClassVar = ()
         permissions: ClassVar = [*RIGHTS.items()]
-        indexes: ClassVar = [models.Index(name="act_by_payment", fields=["payment", "at"])]
+        indexes: ClassVar = [
+            models.Index(name="act_by_payment", fields=["payment", "at"]),
+            models.Index(name="act_by_kind", fields=["what", "-at"]),
+        ]
 
     def __str__(self) -> str:
         return f"{self.what} {self.result}".strip()
@@ -260,3 +266,27 @@ class CallTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.outcome} {self.step}: {self.calls}"
+
+
+class Handled(models.Model):
+    """A payment about which a person decided at the review desk: what the list's filter reads.
+
+    Written by trigger with the decision, never changed; environment and created_at are the payment's, so
+    that a list of these is counted and sorted without reading the payments.
+    """
+
+    payment = models.OneToOneField(
+        Payment, primary_key=True, on_delete=models.PROTECT, related_name="handled"
+    )
+    environment = models.CharField(max_length=10)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        db_table = "backoffice_handled"
+        default_permissions: ClassVar = ()
+        indexes: ClassVar = [
+            models.Index(name="handled_by_time", fields=["environment", "-created_at", "-payment"])
+        ]
+
+    def __str__(self) -> str:
+        return str(self.payment_id)

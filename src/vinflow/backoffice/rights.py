@@ -97,6 +97,7 @@ ADDRESSES: Mapping[str, str | None] = {
     "link": "decide_review",
     "settings_home": "see_settings",
     "settings": "see_settings",  # saving asks for change_settings besides
+    "connection": "recheck_payment",
     "proposal": "change_safety",
     "deposits": "see_deposits",
     "deposit_evidence": "see_deposits",

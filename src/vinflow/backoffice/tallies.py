@@ -39,6 +39,7 @@ __all__ = [
     "after_migrate",
     "calls_by_step",
     "differences",
+    "make_way",
     "merge",
     "missing_triggers",
     "rebuild",
@@ -48,6 +49,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 PAYMENTS, CALLS, TOTALS = "backoffice_paymenttally", "backoffice_calltally", "backoffice_calltotal"
+HANDLED = "backoffice_handled"
 PAYMENT_KEY = "moment, day, environment, currency, status, late"
 CALL_KEY = "day, environment, operation, stage, outcome, reason, milliseconds"
 CALLS_KEPT = timedelta(days=45)  # the longest range a page shows, and half of it again
@@ -83,6 +85,15 @@ def _call(vendor: str, row: str, sign: str, when: str) -> str:
     )
 
 
+def _handled(items: str, when: str) -> str:
+    """Return the statement that notes payments as handled by hand. items: where decided items are read."""
+    return (
+        f"INSERT INTO {HANDLED} (payment_id, environment, created_at) "  # noqa: S608 (names of ours)
+        f"SELECT DISTINCT p.id, p.environment, p.created_at FROM payments_payment p{items} WHERE {when} "
+        "ON CONFLICT (payment_id) DO NOTHING"
+    )
+
+
 def _bodies(vendor: str) -> dict[tuple[str, str], list[str]]:
     """Return what each trigger does, by (table, event)."""
     payment_new = [
@@ -95,7 +106,10 @@ def _bodies(vendor: str) -> dict[tuple[str, str], list[str]]:
     ]
     call_new = [_call(vendor, "NEW", "", "NEW.stage <> 'started'")]
     call_old = [_call(vendor, "OLD", "-", "OLD.stage <> 'started'")]
+    decided = [_handled("", "p.id = NEW.payment_id AND NEW.decision <> ''")]
     return {
+        ("payments_reviewitem", "INSERT"): decided,
+        ("payments_reviewitem", "UPDATE OF decision, payment_id"): decided,
         ("payments_payment", "INSERT"): payment_new,
         ("payments_payment", "UPDATE OF status, completed_late, completed_at"): payment_old + payment_new,
         ("payments_exchange", "INSERT"): call_new,
@@ -124,6 +138,20 @@ def _triggers(vendor: str) -> Iterator[tuple[str, str, str]]:
             )
 
 
+def make_way(*, using: str, plan: Any = (), **_rest: Any) -> None:
+    """Take the triggers down on SQLite before a migration of what they name; connected to pre_migrate.
+
+    SQLite changes a column by building the table anew, and refuses while a trigger elsewhere names the one
+    that is gone. after_migrate puts them back and counts anew.
+    """
+    connection = connections[using]
+    named = {"payments", "backoffice"}
+    if connection.vendor == "sqlite" and any(migration.app_label in named for migration, _ in plan):
+        with connection.cursor() as cursor:
+            for name, _table, _sql in _triggers(connection.vendor):
+                cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
+
+
 def missing_triggers(connection: BaseDatabaseWrapper) -> list[str]:
     """Return the names of triggers that should count and are not there (or are switched off)."""
     there = standing_triggers(connection)
@@ -136,9 +164,8 @@ def after_migrate(*, using: str, **_rest: Any) -> None:
     SQLite drops the triggers of a table that a migration rebuilds; a new shop has none yet.
     """
     connection = connections[using]
-    if not {PAYMENTS, CALLS, TOTALS, "payments_payment", "payments_exchange"} <= set(
-        connection.introspection.table_names()
-    ):
+    ours = {PAYMENTS, CALLS, TOTALS, HANDLED}
+    if not ours | {table for table, _event in _bodies("")} <= set(connection.introspection.table_names()):
         return
     missing = missing_triggers(connection)
     if not missing:
@@ -283,8 +310,13 @@ def _counted(vendor: str, bounds: str = "") -> Iterator[tuple[str, str]]:
 
 
 def rebuild(*, using: str = DEFAULT_DB_ALIAS) -> None:
-    """Count everything anew from the rows, in place of whatever the tallies held. Safe to repeat."""
+    """Count everything anew from the rows, in place of whatever the tallies held. Safe to repeat.
+
+    What a person decided is final, so of the payments handled by hand only those missing are noted.
+    """
     connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(_handled(" JOIN payments_reviewitem i ON i.payment_id = p.id", "i.decision <> ''"))
     with _alone(connection) as cursor:
         cursor.execute(f"DELETE FROM {PAYMENTS}")  # noqa: S608
         cursor.execute(f"DELETE FROM {CALLS}")  # noqa: S608

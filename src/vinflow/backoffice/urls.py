@@ -32,6 +32,7 @@ urlpatterns = [
     path("admin/payments/", overview.overview, name="payments"),
     path("admin/settings/", settings.settings_home, name="settings_home"),
     path("admin/settings/payments/", settings.settings_page, name="settings"),
+    path("admin/settings/payments/connection/", settings.test_connection, name="connection"),
     path("admin/settings/payments/safety/", proposal.proposal, name="proposal"),
     path("admin/settings/people/", people.people, name="people"),
     path("admin/settings/people/role/", people.role, name="role"),

@@ -16,6 +16,7 @@ from .client import AsyncClient, AsyncHostedClient, Client, HostedClient
 from .diagnosis import Diagnosis
 from .endpoints import SourceInfo
 from .errors import BakongError, NotConfigured, TooMany, WrongArgument
+from .examining import Way, examine, look_up_account
 from .results import (
     Account,
     AccountState,
@@ -70,6 +71,9 @@ __all__ = [
     "TooMany",
     "TrackingStatus",
     "Transfer",
+    "Way",
     "WrongArgument",
     "advise",
+    "examine",
+    "look_up_account",
 ]

@@ -11,24 +11,20 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from vinflow.bakong import (
     BakongError,
-    Call,
-    Client,
     Diagnosis,
-    Exchange,
     Finding,
-    HostedClient,
     Level,
     MemoryTokenStore,
-    TokenStore,
+    Way,
     advise,
+    examine,
 )
 
 __all__ = ["doctor"]
@@ -36,23 +32,6 @@ __all__ = ["doctor"]
 PRODUCTION_URL = "https://api-bakong.nbc.gov.kh"
 MERCHANT_MD5 = re.compile(r"[0-9a-fA-F]{32}")
 SIGNS = {Level.OK: "ok", Level.LOOK: "look", Level.BAD: "BAD", Level.UNKNOWN: "?"}
-
-
-@dataclass(frozen=True, slots=True)
-class Way:
-    """How Bakong is reached from here. calls_left: of the day, by the site's ledger; None without one."""
-
-    url: str
-    merchant: str
-    hosted: bool
-    tokens: TokenStore
-    email: str | None
-    proxy: str | None
-    timeout_s: float
-    calls_left: int | None = None
-    budget: Callable[[Call[Any]], object | None] | None = None
-    on_exchange: Callable[[Exchange], None] | None = None
-    notes: tuple[Finding, ...] = field(default=())
 
 
 class Unusable(Exception):
@@ -77,35 +56,6 @@ def doctor(as_json: bool, ca_file: str | None, no_site: bool) -> None:
     ]
     say(findings, way, found, as_json)
     raise SystemExit(1 if any(finding.level is Level.BAD for finding in findings) else 0)
-
-
-def examine(way: Way, ca_file: str | None) -> tuple[Diagnosis, bool]:
-    """Return the diagnosis, and whether the site's own ledger refused some of its calls."""
-    spared: list[bool] = []
-
-    def budget(call: Call[Any]) -> object | None:
-        # The look without a token is free at Bakong, so it takes nothing from the ledger either.
-        if way.budget is None or not call.metered:
-            return ""
-        ticket = way.budget(call)
-        if ticket is None:
-            spared.append(True)
-        return ticket
-
-    options: dict[str, Any] = {
-        "email": way.email,
-        "tokens": way.tokens,
-        "proxy": way.proxy,
-        "timeout_s": way.timeout_s,
-        "budget": budget,
-        "on_exchange": way.on_exchange,
-        "ca_file": ca_file,
-    }
-    if way.hosted:
-        with HostedClient(way.url, merchant_id=way.merchant, **options) as gateway:
-            return gateway.diagnose(), bool(spared)
-    with Client(way.url, **options) as client:
-        return client.diagnose(way.merchant), bool(spared)
 
 
 def way_of_environment(*notes: Finding) -> Way:
@@ -165,23 +115,15 @@ def way_of_site() -> Way:
         )
     from vinflow.payments import budgeting, clock, conf, quota
     from vinflow.payments.errors import NotConfigured
-    from vinflow.payments.gateways.recording import CredentialStore, budget, record
+    from vinflow.payments.gateways import looking
 
     try:
-        store = CredentialStore()
-        settings: dict[str, Any] = {
-            "url": conf.api_url(),
-            "merchant": conf.merchant_id(),
-            "hosted": conf.protocol() is conf.Protocol.HOSTED,
-            "email": conf.api_email(),
-            "proxy": conf.proxy(),
-            "timeout_s": conf.timeout_s(),
-        }
+        way = looking.way()
         key = conf.api_key()
     except NotConfigured as fault:
         raise Unusable(str(fault)) from None
     try:
-        store.current()
+        way.tokens.current()
         left = quota.room(budgeting.token_id(key), at=clock.now()).free
     except DatabaseError as fault:
         note = Finding(
@@ -190,8 +132,8 @@ def way_of_site() -> Way:
             f"The site's database cannot be read ({type(fault).__name__}), nor a renewed token in it.",
             "Check DATABASE_URL, and run `vinflow manage migrate`.",
         )
-        return Way(**settings, tokens=MemoryTokenStore(key), notes=(note,))
-    return Way(**settings, tokens=store, calls_left=left, budget=budget, on_exchange=record)
+        return replace(way, tokens=MemoryTokenStore(key), budget=None, on_exchange=None, notes=(note,))
+    return replace(way, calls_left=left)
 
 
 def say(findings: list[Finding], way: Way | None, found: Diagnosis | None, as_json: bool) -> None:

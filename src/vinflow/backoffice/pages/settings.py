@@ -17,9 +17,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 
-from vinflow.backoffice import preview, quota, safety, secrets_shown, settings_form
+from vinflow.backoffice import connection, preview, quota, safety, secrets_shown, settings_form
 from vinflow.backoffice.desk import desk
+from vinflow.backoffice.models import StaffAct
 from vinflow.backoffice.rights import may
 from vinflow.backoffice.settings_form import Draft, Fault
 from vinflow.backoffice.words import say
@@ -29,7 +31,7 @@ from vinflow.payments.errors import NotConfigured
 from vinflow.payments.models import Payment, PaymentSettings, SettingsChange
 from vinflow.payments.states import Status
 
-__all__ = ["settings_home", "settings_page"]
+__all__ = ["settings_home", "settings_page", "test_connection"]
 
 TRAIL = 20
 
@@ -84,6 +86,21 @@ def settings_page(request: HttpRequest) -> HttpResponse:
     else:
         messages.info(request, say("Nothing to save"))
     return redirect("backoffice:settings")
+
+
+@desk("connection", "POST")
+def test_connection(request: HttpRequest) -> HttpResponse:
+    """Look at the way to Bakong, or the receiving account up, because somebody pressed for it."""
+    wanted = request.POST.get("look", "")
+    kind = StaffAct.What.ACCOUNT if wanted == StaffAct.What.ACCOUNT else StaffAct.What.CONNECTION
+    if kind is StaffAct.What.ACCOUNT and not connection.knows_accounts():
+        messages.error(request, say("This gateway cannot be asked about an account."))
+        return redirect("backoffice:settings")
+    try:
+        connection.look(kind, by=request.user, at=clock.now())
+    except connection.TooSoon:
+        messages.warning(request, say("Somebody looked less than a minute ago. Wait a moment."))
+    return redirect(reverse("backoffice:settings") + "#connection")
 
 
 @transaction.atomic
@@ -161,6 +178,9 @@ def _page(
         "given": secrets_shown.given(),
         "findings": checks.gateway_settings(),
         "room": _room(at),
+        "looks": connection.newest(),
+        "may_look": may(request.user, "recheck_payment"),
+        "knows_accounts": connection.knows_accounts(),
         "preview": preview.sample(row, at=at),
         "safety": safety.page(request.user, row),
     }

@@ -50,13 +50,13 @@ def transactions(request: HttpRequest) -> HttpResponse:
     wanted = listing.wanted_of(request.GET, at=at)
     names = listing.named(wanted.text) if wanted.text else None
     rows = listing.found(wanted, at=at, names=names)
-    total = listing.count_of(rows)
+    total = listing.count_of(rows, wanted)
     exact = total <= listing.COUNT_MAX
     sort = wanted.sort if exact or wanted.sort in listing.INDEXED else "-created"
     pages = Paginator(range(min(total, listing.COUNT_MAX)), wanted.size)
     number = min(wanted.page, pages.num_pages)
     start = (number - 1) * wanted.size
-    chosen = listing.page_of(rows, sort=sort, start=start, size=wanted.size, at=at)
+    chosen = listing.page_of(rows, wanted, sort=sort, start=start, size=wanted.size, at=at)
     checks = dict(
         Attempt.objects.filter(payment__in=chosen)
         .values("payment")
