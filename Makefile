@@ -80,7 +80,8 @@ JOBS ?= 2
 prove: setup
 	@bad=0; \
 	PROVE=1 $(BIN)/pytest -q -n 2 tests/payments/test_late_grid.py tests/payments/test_reconciling.py || bad=1; \
-	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/payments/test_rivals.py tests/wallet/test_wallet_many_writers.py || bad=1; \
+	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/payments/test_rivals.py tests/payments/test_money_back_rivals.py \
+		tests/payments/test_reconciling.py tests/wallet/test_wallet_many_writers.py || bad=1; \
 	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/proof || bad=1; \
 	PROVE=1 $(BIN)/pytest -q tests/bakong/test_hostile_answers.py tests/proof || bad=1; \
 	$(BIN)/python -m bench.khqr_differential $(ARGS) || bad=1; \

@@ -20,10 +20,10 @@ WRITES |= {"run", "explain", "closing", "link", "check_books", "connection"}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
-    "cashier": {"overview", "payments", "metrics", "transactions", "payment", "refunds"},
+    "cashier": {"overview", "payments", "metrics", "transactions", "payment", "refunds", "clawbacks"},
     "accountant": {
         *("overview", "payments", "metrics", "transactions", "payment", "export_csv", "export_xlsx", "note"),
-        *("review", "refunds", "ledger", "entries", "check_books", "settings_home", "settings"),
+        *("review", "refunds", "clawbacks", "ledger", "entries", "check_books", "settings_home", "settings"),
         *("reconciliation", "report", "report_csv", "run", "explain", "closing", "statement"),
         *("deposits", "deposit_new", "deposit_evidence"),
     },
@@ -32,6 +32,8 @@ MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw"
 MAY["manager"] |= {"deposit_decide", "connection"}
 ASKS = {"refund", "refund_sent", "refund_look_up", "refund_give_up", "refund_take_back"}
 APPROVES = {"refund_approve", "refund_reject", "refund_vouch"}
+ASKS |= {"clawback", "clawback_withdraw", "clawback_repay", "repayment_drop"}
+APPROVES |= {"clawback_approve", "clawback_reject", "repayment_book"}
 WRITES |= ASKS | APPROVES
 MAY["manager"] |= ASKS
 MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume", "people", "role"} | APPROVES
@@ -84,11 +86,31 @@ def deposited(shop: Any, pk: int, folder: Any) -> Any:
     )
 
 
-def addresses(payment: Any, item: Any, refund: Any) -> Iterator[tuple[str, str]]:
+def taken_back(shop: Any) -> tuple[Any, Any]:
+    """A claw-back of which everything is owed, and a repayment of it that waits for a second person."""
+    from vinflow.payments import clawing_back
+    from vinflow.wallet.entries import external_ref, user_ref
+    from vinflow.wallet.posting import spend
+
+    paid = shop.at_state("completed", user=shop.payer("a-fourth"), money=Money(20_000, Currency.USD))
+    wallet, outside = user_ref(paid.user_id, "sandbox"), external_ref("sandbox", "shop")
+    spend(wallet=wallet, to=outside, money=paid.money, source="grid", purpose="paid", at=shop.at)
+    asker, second = shop.staff("manager", "asker"), shop.staff("owner", "another-owner")
+    taken = clawing_back.claw_back(
+        payment=paid, money=paid.money, bank_reference="REV-1", why="reversed", by=asker, at=shop.at
+    )
+    taken = clawing_back.approve(clawback=taken, by=second, at=shop.at)
+    part = clawing_back.propose_repayment(
+        clawback=taken, money=Money(100, Currency.USD), how="paid", why="in cash", by=asker, at=shop.at
+    )
+    return taken, part
+
+
+def addresses(payment: Any, item: Any, **others: Any) -> Iterator[tuple[str, str]]:
     from django.urls import reverse
 
     for pattern in urls.urlpatterns:
-        named = refund if pattern.name.startswith("refund_") else item
+        named = others.get(pattern.name.partition("_")[0], item)
         given = {"reference": payment.transaction_id, "pk": named.pk}
         needed = {name: given[name] for name in pattern.pattern.converters}
         yield pattern.name, reverse(f"backoffice:{pattern.name}", kwargs=needed)
@@ -119,9 +141,10 @@ def test_every_address_lets_in_exactly_whom_the_table_says(
     item = shop.item(payment)
     reconciled(item.pk)
     refund = asked_refund(shop)
+    taken, part = taken_back(shop)
     deposit = deposited(shop, item.pk, tmp_path / "evidence")
     seen = 0
-    for name, address in addresses(payment, item, refund):
+    for name, address in addresses(payment, item, refund=refund, clawback=taken, repayment=part):
         for person, client in people.items():
             # An empty form: let in, it is refused for what it lacks; nothing must change by the grid itself.
             if name in ("recheck", "run", "connection"):
@@ -146,8 +169,10 @@ def test_every_address_lets_in_exactly_whom_the_table_says(
     item.refresh_from_db()
     refund.refresh_from_db()
     deposit.refresh_from_db()
+    taken.refresh_from_db()
     assert (payment.status, item.decision, item.proposed) == ("pending", "", "")
     assert (refund.state, refund.version, payment.refunds.count()) == ("asked", 0, 0)
+    assert (taken.repaid_minor, type(taken).objects.count(), taken.repayments.get().decision) == (0, 1, "")
     assert (deposit.decision, type(deposit).objects.count()) == ("", 1)
 
 
@@ -191,7 +216,9 @@ def test_saving_settings_asks_for_its_own_right(person: str, people: dict[str, A
 def test_writing_addresses_refuse_to_be_read(people: dict[str, Any], shop: Any) -> None:
     payment = shop.at_state("review", user=shop.payer("another"))
 
-    for name, address in addresses(payment, shop.item(payment), asked_refund(shop)):
+    taken, part = taken_back(shop)
+    others = {"refund": asked_refund(shop), "clawback": taken, "repayment": part}
+    for name, address in addresses(payment, shop.item(payment), **others):
         if name in WRITES:
             refused = people["admin"].get(address)
             assert (refused.status_code, refused["Allow"]) == (405, "POST")

@@ -12,7 +12,15 @@ from typing import Any
 
 import vinflow.backoffice
 import vinflow.storefront
-from vinflow.backoffice import connection, dossier, listing, meanings, refund_views, settings_form
+from vinflow.backoffice import (
+    clawback_views,
+    connection,
+    dossier,
+    listing,
+    meanings,
+    refund_views,
+    settings_form,
+)
 from vinflow.backoffice.pages import overview, statements
 from vinflow.backoffice.templatetags.backoffice import ROOMS
 from vinflow.money import Currency, Money
@@ -56,6 +64,7 @@ def said() -> Iterator[str]:
         yield from (row[0] for row in table.values())
     tables = (meanings.OUTCOMES, meanings.WHY_NOT, meanings.REASONS, meanings.FATES, listing.STATES)
     tables += (meanings.SENT, meanings.DIFFERENCES, meanings.MONEY_BACK, refund_views.STATES)
+    tables += (clawback_views.STATES, clawback_views.HOW)
     tables += (meanings.KINDS, statements.COLUMNS)
     yield from (text for _tone, text in connection.MEANINGS.values())
     for words in (*tables, connection.KINDS, dossier.PROPOSED, dossier.DECIDED, dossier.ACTS):

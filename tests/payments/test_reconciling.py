@@ -55,8 +55,9 @@ HOUR = 3600.0
 
 @pytest.fixture
 def unlimited(bank: Sandbox, settings: Any) -> None:
-    """No quota, no caps: what is told here is not about them."""
+    """No quota, neither ours nor the bank's, and no caps: what is told here is not about them."""
     settings.KHQR_DAILY_CALLS = "none"
+    bank.switch(quota=None)
     row, _made = PaymentSettings.objects.get_or_create(singleton=1)
     most = dict.fromkeys(("opened_daily_max", "pending_max"), 10**6)
     for name in ("daily_max", "auto_hourly_max", "auto_user_daily_max"):

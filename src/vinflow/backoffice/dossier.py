@@ -15,7 +15,8 @@ from django.db.models import Exists, OuterRef
 from django.utils.safestring import SafeString, mark_safe
 
 from vinflow import khqr
-from vinflow.backoffice import listing, masking, meanings, refund_views
+from vinflow.backoffice import clawback_views, listing, masking, meanings, refund_views
+from vinflow.backoffice.clawback_views import ClawBackView
 from vinflow.backoffice.models import StaffAct
 from vinflow.backoffice.preview import px_each
 from vinflow.backoffice.refund_views import RefundView
@@ -107,6 +108,7 @@ class Dossier:
     items: list[ItemView]
     acts: list[StaffAct]
     refunds: list[RefundView]
+    clawbacks: list[ClawBackView]
     left: list[tuple[Transfer, Money]]  # of which transfers something may go back, and how much
     events: list[Event] = field(default_factory=list)
 
@@ -144,9 +146,7 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
     taken: list[ClawBack] = []
     if getattr(payment, "money_went", True):  # else two questions less
         back = list(refund_views.refunds(Refund.objects.filter(payment=payment)).order_by("pk"))
-        taken = list(
-            ClawBack.objects.filter(payment=payment).select_related("asked_by", "decided_by").order_by("pk")
-        )
+        taken = list(clawback_views.clawbacks(ClawBack.objects.filter(payment=payment)).order_by("pk"))
     sources = [entry_source(transfer) for transfer in transfers]
     sources += [f"refund:{one.reference}" for one in back] + [f"clawback:{one.reference}" for one in taken]
     lines = list(
@@ -162,6 +162,7 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
     for item in items:
         item.payment = payment  # with its payer, read already
     acts = list(StaffAct.objects.filter(payment=payment).select_related("actor").order_by("at"))
+    rights = rights_of(viewer)
     made = Dossier(
         payment=payment,
         state=listing.state_of(payment),
@@ -172,7 +173,8 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
         lines=lines,
         items=[item_view(item, viewer=viewer) for item in items],
         acts=acts,
-        refunds=[refund_views.refund_view(one, viewer=viewer, rights=rights_of(viewer)) for one in back],
+        refunds=[refund_views.refund_view(one, viewer=viewer, rights=rights) for one in back],
+        clawbacks=[clawback_views.clawback_view(one, viewer=viewer, rights=rights) for one in taken],
         left=refund_views.lefts(transfers, back, taken),
     )
     made.events = sorted(
@@ -341,6 +343,14 @@ def _money_back_events(views: list[RefundView], taken: list[ClawBack]) -> Iterat
         if clawback.decision == ClawBack.Decision.BOOKED and clawback.decided_by and clawback.decided_at:
             text = say("Claw-back booked, {amount} owed", amount=format_money(clawback.owed))
             yield Event(clawback.decided_at, text, "late", _name(clawback.decided_by))
+        elif clawback.decided_by and clawback.decided_at:
+            text = say("Claw-back closed") + f": {clawback.decided_why}"
+            yield Event(clawback.decided_at, text, "neutral", _name(clawback.decided_by))
+        for part in clawback.parts:  # type: ignore[attr-defined]
+            if part.decision == "booked" and part.decided_at:
+                text = say("{amount} of it repaid", amount=format_money(part.money))
+                by = _name(part.decided_by) if part.decided_by else ""
+                yield Event(part.decided_at, text, "success", by)
 
 
 PROPOSED = {

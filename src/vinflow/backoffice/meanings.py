@@ -125,6 +125,9 @@ def difference(kind: str) -> str:
 # Why money is not sent back, by the code of the rule.
 MONEY_BACK = {
     "over_rest": "That is more than is left of the money that came in.",
+    "over_owed": "That is more than is owed.",
+    "reference": "Name the entry of the bank's statement by which it took the money; each is named once.",
+    "how": "Say how it was repaid.",
     "spent": "The payer has not that much left to spend.",
     "frozen": "The payer's wallet is frozen or closed.",
     "nothing_came": "No money was credited for this payment: nothing can go back.",

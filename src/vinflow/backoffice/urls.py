@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from vinflow.backoffice.pages import (
+    clawbacks,
     deposits,
     ledger,
     overview,
@@ -60,6 +61,14 @@ urlpatterns = [
     path("admin/refunds/<int:pk>/vouch/", refunds.refund_vouch, name="refund_vouch"),
     path("admin/refunds/<int:pk>/give-up/", refunds.refund_give_up, name="refund_give_up"),
     path("admin/refunds/<int:pk>/take-back/", refunds.refund_take_back, name="refund_take_back"),
+    path("admin/claw-backs/", clawbacks.clawbacks, name="clawbacks"),
+    path("admin/transactions/<slug:reference>/claw-back/", clawbacks.clawback, name="clawback"),
+    path("admin/claw-backs/<int:pk>/approve/", clawbacks.clawback_approve, name="clawback_approve"),
+    path("admin/claw-backs/<int:pk>/reject/", clawbacks.clawback_reject, name="clawback_reject"),
+    path("admin/claw-backs/<int:pk>/withdraw/", clawbacks.clawback_withdraw, name="clawback_withdraw"),
+    path("admin/claw-backs/<int:pk>/repay/", clawbacks.clawback_repay, name="clawback_repay"),
+    path("admin/repayments/<int:pk>/book/", clawbacks.repayment_book, name="repayment_book"),
+    path("admin/repayments/<int:pk>/drop/", clawbacks.repayment_drop, name="repayment_drop"),
     path("admin/ledger/", ledger.ledger, name="ledger"),
     path("admin/ledger/entries/", ledger.entries, name="entries"),
     path("admin/ledger/check/", ledger.check_books, name="check_books"),

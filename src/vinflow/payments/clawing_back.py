@@ -155,7 +155,7 @@ def propose_repayment(
 ) -> Repayment:
     """Return a proposed repayment: paid to us otherwise, or forgiven; a second person books it.
 
-    Raises ClawBackRefused (over_rest, how, own_money, why).
+    Raises ClawBackRefused (over_owed, how, own_money, why).
     """
     reason = _reason(why)
     if how not in (Repayment.How.PAID, Repayment.How.FORGIVEN):
@@ -166,7 +166,7 @@ def propose_repayment(
         promised = locked.repayments.filter(decision="").aggregate(total=Sum("amount_minor"))["total"] or 0
         left = locked.owed - Money(promised, locked.money.currency)
         if money.currency is not left.currency or not 0 < money.minor <= left.minor:
-            raise ClawBackRefused(f"{left} are owed", "over_rest")
+            raise ClawBackRefused(f"{left} are owed", "over_owed")
         return Repayment.objects.create(
             clawback=locked,
             number=next_number(locked),

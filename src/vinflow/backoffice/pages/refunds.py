@@ -7,16 +7,18 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
-from vinflow.backoffice import dossier, listing, meanings, refund_views
+from vinflow.backoffice import listing, meanings, refund_views
 from vinflow.backoffice.desk import desk
+from vinflow.backoffice.pages import money_back
+from vinflow.backoffice.pages.money_back import text
 from vinflow.backoffice.rights import rights_of
 from vinflow.backoffice.words import say
-from vinflow.money import Currency, MoneyError, parse_amount
+from vinflow.money import MoneyError
 from vinflow.payments import clock, refunding
-from vinflow.payments.errors import KeyReused, MoneyBackRefused, NotConfigured, SendingRefused
+from vinflow.payments.errors import KeyReused, MoneyBackRefused
 from vinflow.payments.models import Refund
 from vinflow.payments.refund_states import HELD
 
@@ -33,7 +35,6 @@ __all__ = [
 ]
 
 SIZE = 25
-WHY_MAX = 2_000
 
 
 @desk("refunds")
@@ -61,23 +62,16 @@ def refunds(request: HttpRequest) -> HttpResponse:
 @desk("refund", "POST")
 def refund(request: HttpRequest, reference: str) -> HttpResponse:
     """Ask for a refund of a payment: how much, why, and where to."""
-    found = dossier.payment_named(reference, at=clock.now())
-    if found is None:
-        raise Http404
-    chosen = request.POST.get("transfer", "")
-    transfer = found.transfers.filter(pk=int(chosen)).first() if chosen.isdecimal() else None
+    found, transfer = money_back.chosen(request, reference)
     try:
-        money = parse_amount(
-            request.POST.get("amount", ""), Currency(transfer.currency if transfer else found.currency)
-        )
         made = refunding.ask_refund(
             payment=found,
-            money=money,
+            money=money_back.money_of(request, transfer.currency if transfer else found.currency),
             transfer=transfer,
-            why=_text(request, "why"),
-            to_account=_text(request, "to_account")[:100],
+            why=text(request, "why"),
+            to_account=text(request, "to_account", 100),
             by=request.user,
-            key=_text(request, "key")[:80],
+            key=text(request, "key", 80),
             at=clock.now(),
         )
     except (MoneyError, ValueError):
@@ -91,35 +85,16 @@ def refund(request: HttpRequest, reference: str) -> HttpResponse:
     return redirect("backoffice:payment", reference)
 
 
-def _text(request: HttpRequest, name: str) -> str:
-    return request.POST.get(name, "").replace("\x00", "").strip()[:WHY_MAX]
-
-
 def _act(name: str, act: Callable[[HttpRequest, Refund], Refund]) -> Callable[..., HttpResponseBase]:
-    """Return the view of one act: nothing happens when the refund has moved since the page was drawn."""
-
-    @desk(name, "POST")
-    def view(request: HttpRequest, pk: int) -> HttpResponse:
-        found = Refund.objects.select_related("payment").filter(pk=pk).first()
-        if found is None:
-            raise Http404
-        if request.POST.get("seen", "") != str(found.version):
-            messages.error(request, say("It has moved on meanwhile. Look again."))
-            return _back(request, found)
-        try:
-            done = act(request, found)
-        except SendingRefused as refused:
-            messages.error(request, say(str(refused)))
-        except MoneyBackRefused as refused:
-            messages.error(request, meanings.money_back_refused(refused))
-        except NotConfigured as refused:
-            messages.error(request, say(str(refused)))
-        else:
-            _tell(request, done)
-        return _back(request, found)
-
-    view.__name__ = view.__qualname__ = name
-    return view
+    return money_back.act_on(
+        name,
+        lambda: Refund.objects.select_related("payment"),
+        act,
+        seen=lambda row: row.version,
+        tell=_tell,
+        payment=lambda row: row.payment,
+        home="refunds",
+    )
 
 
 def _tell(request: HttpRequest, done: Refund) -> None:
@@ -132,15 +107,9 @@ def _tell(request: HttpRequest, done: Refund) -> None:
         messages.success(request, view.state)
 
 
-def _back(request: HttpRequest, found: Refund) -> HttpResponse:
-    if request.POST.get("back") == "payment":
-        return redirect("backoffice:payment", found.payment.transaction_id)
-    return redirect("backoffice:refunds")
-
-
 def _sent(request: HttpRequest, found: Refund) -> Refund:
     """Record what was sent and ask the gateway about it at once."""
-    named, reference = _text(request, "hash"), _text(request, "bank_reference")
+    named, reference = text(request, "hash"), text(request, "bank_reference")
     done = refunding.record_sent(
         refund=found, named=named, reference=reference, by=request.user, at=clock.now()
     )
@@ -149,7 +118,7 @@ def _sent(request: HttpRequest, found: Refund) -> Refund:
 
 def _with_reason(step: Any) -> Callable[[HttpRequest, Refund], Refund]:
     def act(request: HttpRequest, found: Refund) -> Refund:
-        done: Refund = step(refund=found, by=request.user, why=_text(request, "why"), at=clock.now())
+        done: Refund = step(refund=found, by=request.user, why=text(request, "why"), at=clock.now())
         return done
 
     return act

@@ -128,6 +128,16 @@ class ClawBack(models.Model):
         return Money(self.amount_minor, Currency(self.currency))
 
     @property
+    def taken(self) -> Money:
+        """What was taken from the wallet when it was booked."""
+        return Money(self.taken_minor, Currency(self.currency))
+
+    @property
+    def owed_at_first(self) -> Money:
+        """What was not there when it was booked."""
+        return Money(self.owed_minor, Currency(self.currency))
+
+    @property
     def owed(self) -> Money:
         """What the payer owes still."""
         return Money(self.owed_minor - self.repaid_minor, Currency(self.currency))
