@@ -93,6 +93,19 @@ def test_what_the_form_carries_is_nobody_elses(shop: Any, signed_in: Callable[..
         assert "choose the file" in answer.content.decode()
 
 
+def test_a_bad_file_is_refused_in_khmer_too(signed_in: Callable[..., Any], shop: Any) -> None:
+    from django.conf import settings
+
+    client = signed_in("accountant")
+    client.cookies[settings.LANGUAGE_COOKIE_NAME] = "km"
+
+    page = upload(client, b"Date,Money in\n32/11/2026,1.00\n").content.decode()
+
+    told = page.split('data-testid="refused"')[1].split("</div>")[0]
+    assert "&#x27;32/11/2026&#x27; មិនមែនជាថ្ងៃទីទេ បើអានជា dmy" in told
+    assert "no date" not in told
+
+
 def test_a_closing_balance_is_kept_and_a_bad_one_refused(shop: Any, signed_in: Callable[..., Any]) -> None:
     from vinflow.payments.models import ClosingBalance
 

@@ -94,6 +94,24 @@ def test_what_payments_refuses_at_the_review_desk_is_in_khmer() -> None:
     assert {text for text in sentences if text not in OURS} == set()
 
 
+def test_why_a_statement_is_refused_is_in_khmer() -> None:
+    """Every sentence of the import, wherever in the call it stands; what fills it is no part of it."""
+    from vinflow.backoffice.pages import statements as page
+    from vinflow.payments.statements import cells, columns, importing, reading
+
+    sentences: set[str] = set()
+    for module in (cells, columns, importing, reading, page):
+        for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
+            named = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            if isinstance(node, ast.Call) and named in ("StatementRefused", "BadCell"):
+                words = node.args[1 if named == "StatementRefused" else 0]
+                assert isinstance(words, ast.Constant), ast.dump(words)  # made up of parts it has no Khmer
+                sentences.add(str(words.value))
+
+    assert len(sentences) > 35
+    assert {text for text in sentences if not (OURS.get(text) or THEIRS.get(text))} == set()
+
+
 def test_holes_are_the_same_and_the_letters_are_clean() -> None:
     for english, khmer in OURS.items():
         assert sorted(HOLE.findall(english)) == sorted(HOLE.findall(khmer)), english

@@ -151,7 +151,7 @@ def closing(request: HttpRequest) -> HttpResponse:
             at=clock.now(),
         )
     except StatementRefused as refused:
-        messages.error(request, say(refused.why))
+        messages.error(request, say(refused.words, **refused.values))
     else:
         messages.success(request, say("The closing balance is kept. The next run compares it."))
     return redirect("backoffice:reconciliation")

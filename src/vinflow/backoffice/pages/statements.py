@@ -63,7 +63,7 @@ def statement(request: HttpRequest) -> HttpResponse:
             answer = _step(request, context)
         except StatementRefused as refused:
             where = say("line {n}", n=refused.row) + ": " if refused.row else ""
-            context["refused"] = where + say(refused.why)
+            context["refused"] = where + say(refused.words, **refused.values)
         else:
             if answer is not None:
                 return answer
@@ -102,7 +102,7 @@ def _file(request: HttpRequest) -> tuple[bytes, str]:
     chosen = request.FILES.get("file")
     if chosen is not None:
         if chosen.size is None or chosen.size > BYTES_MAX:
-            raise StatementRefused("too_large", f"larger than {BYTES_MAX // 1_000_000} MB")
+            raise StatementRefused("too_large", "larger than {size} MB", size=BYTES_MAX // 1_000_000)
         return chosen.read(), str(chosen.name or "")[:120]
     kept = request.POST.get("kept", "")
     if not kept:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from typing import Literal
 
 from vinflow.money import Currency, Money
+from vinflow.payments.statements.errors import BadCell
 
 __all__ = ["DateOrder", "DecimalMark", "amount", "currency", "day_parts", "in_ascii", "is_formula", "moment"]
 
@@ -81,7 +82,7 @@ def currency(text: str) -> Currency:
     """Return the currency a cell names, by its letters, its sign or its Khmer word. Raises ValueError."""
     found = CURRENCIES.get(in_ascii(text).casefold())
     if found is None:
-        raise ValueError(f"{text[:20]!r} is neither USD nor KHR")
+        raise BadCell("{cell} is neither USD nor KHR", cell=repr(text[:20]))
     return found
 
 
@@ -103,18 +104,20 @@ def amount(text: str, unit: Currency, *, mark: DecimalMark = ".") -> Money | Non
     marks = " '" + ("," if mark == "." else ".")
     groups = re.split(f"[{re.escape(marks)}]", whole)
     if len(groups) > 1 and (not 1 <= len(groups[0]) <= 3 or any(len(group) != 3 for group in groups[1:])):
-        raise ValueError(f"{text[:40]!r}: the thousands are not parted in threes")
+        raise BadCell("{cell}: the thousands are not parted in threes", cell=repr(text[:40]))
     digits = "".join(groups)
     if not re.fullmatch(r"[0-9]{1,18}", digits) or not re.fullmatch(r"[0-9]*", cents):
-        raise ValueError(f"{text[:40]!r} is no amount with the decimal mark {mark!r}")
+        raise BadCell(
+            "{cell} is no amount with the decimal mark {mark}", cell=repr(text[:40]), mark=repr(mark)
+        )
     if mark in rest and not cents:
-        raise ValueError(f"{text[:40]!r} ends in its decimal mark")
+        raise BadCell("{cell} ends in its decimal mark", cell=repr(text[:40]))
     kept, over = cents[: unit.exponent], cents[unit.exponent :]
     if over.strip("0"):
-        raise ValueError(f"{text[:40]!r} has more digits than {unit} has")
+        raise BadCell("{cell} has more digits than {currency} has", cell=repr(text[:40]), currency=unit.value)
     minor = int(digits) * 10**unit.exponent + int(kept.ljust(unit.exponent, "0") or "0")
     if minor > AMOUNT_MAX:
-        raise ValueError(f"{text[:40]!r} is beyond any account")
+        raise BadCell("{cell} is beyond any account", cell=repr(text[:40]))
     return Money(sign * minor, unit)
 
 
@@ -136,10 +139,10 @@ def _without_unit(said: str, unit: Currency) -> str:
     """Return an amount without the sign of its own currency. Raises ValueError for another's."""
     match = re.fullmatch(r"([^0-9.,+'-]*)([0-9.,+' -]*?)([^0-9.,+'-]*)", said)
     if match is None:
-        raise ValueError(f"{said[:40]!r} is no amount")
+        raise BadCell("{cell} is no amount", cell=repr(said[:40]))
     for word in (match[1].strip(), match[3].strip()):
         if word and currency(word) is not unit:
-            raise ValueError(f"{said[:40]!r} is not in {unit}")
+            raise BadCell("{cell} is not in {currency}", cell=repr(said[:40]), currency=unit.value)
     return match[2].strip()
 
 
@@ -162,11 +165,11 @@ def moment(text: str, order: DateOrder, clock: str = "") -> tuple[datetime, bool
         return datetime.combine(day, time(12), PHNOM_PENH).astimezone(UTC), False
     match = TIME.fullmatch(rest)
     if match is None:
-        raise ValueError(f"{rest[:20]!r} is no time of day")
+        raise BadCell("{cell} is no time of day", cell=repr(rest[:20]))
     hour, minute, second = int(match[1]), int(match[2]), int(match[3] or 0)
     if match[4]:
         if not 1 <= hour <= 12:
-            raise ValueError(f"{rest[:20]!r} is no time of day")
+            raise BadCell("{cell} is no time of day", cell=repr(rest[:20]))
         hour = hour % 12 + (12 if match[4] in "pP" else 0)
     zone: timezone = PHNOM_PENH
     if match[5] == "Z":
@@ -187,11 +190,11 @@ def _date(said: str, order: DateOrder, text: str) -> tuple[date, str]:
     elif match := NAMED.match(said):
         named = MONTHS.get(match[2].casefold().rstrip("."))
         if named is None:
-            raise ValueError(f"{text[:40]!r}: {match[2]!r} is no month")
+            raise BadCell("{cell}: {word} is no month", cell=repr(text[:40]), word=repr(match[2]))
         day, month, year = int(match[1]), named, int(match[3])
     else:
-        raise ValueError(f"{text[:40]!r} is no date")
+        raise BadCell("{cell} is no date", cell=repr(text[:40]))
     try:
         return date(year + 2000 if year < 100 else year, month, day), said[match.end() :]
     except ValueError:
-        raise ValueError(f"{text[:40]!r} is no date, read as {order}") from None
+        raise BadCell("{cell} is no date, read as {order}", cell=repr(text[:40]), order=order) from None

@@ -117,7 +117,7 @@ class ColumnMap:
         if bool(self.currency) == bool(self.unit):
             raise StatementRefused("columns", "name a column for the currency, or the currency itself")
         if self.unit and self.unit not in list(Currency):
-            raise StatementRefused("columns", f"{self.unit[:10]!r} is neither USD nor KHR")
+            raise StatementRefused("columns", "{cell} is neither USD nor KHR", cell=repr(self.unit[:10]))
         if self.order not in ("", "dmy", "mdy") or self.mark not in (".", ","):
             raise StatementRefused("columns", "the order of dates is dmy or mdy, the decimal mark . or ,")
         if self.encoding not in ("", "utf-8", "utf-16", "cp1252") or self.delimiter not in (

@@ -85,7 +85,9 @@ def known_receiver(receiver: str) -> str:
     for ours in (conf.merchant_id(), *conf.receivers()):
         if ours.casefold() == receiver.strip().casefold():
             return ours
-    raise StatementRefused("receiver", f"{receiver[:64]!r} is not an account of this site")
+    raise StatementRefused(
+        "receiver", "{account} is not an account of this site", account=repr(receiver[:64])
+    )
 
 
 def preview(content: bytes, columns: ColumnMap, *, receiver: str, at: datetime) -> Plan:
@@ -335,7 +337,7 @@ def _enter(
     try:
         business_date = datetime.fromisoformat(day).date()
     except ValueError:
-        raise StatementRefused("date", f"{day[:20]!r} is no day") from None
+        raise StatementRefused("date", "{cell} is no day", cell=repr(day[:20])) from None
     if business_date >= day_of(at):
         raise StatementRefused("date", "this day is not over: its balance still moves")
     rows = ClosingBalance.objects.filter(

@@ -17,7 +17,7 @@ from datetime import datetime
 from vinflow.money import Currency, Money
 from vinflow.payments.statements import cells
 from vinflow.payments.statements.columns import ColumnMap, date_order, decimal_mark, heading
-from vinflow.payments.statements.errors import StatementRefused
+from vinflow.payments.statements.errors import BadCell, StatementRefused
 
 __all__ = ["BYTES_MAX", "LINES_MAX", "Line", "Table", "read", "table"]
 
@@ -90,7 +90,13 @@ def table(content: bytes, columns: ColumnMap | None = None) -> Table:
             if cells.is_formula(cell.strip(" ")):
                 raise StatementRefused("formula", "a cell holds a formula", row=number)
         if len(row) > width and any(cell.strip() for cell in row[width:]):
-            raise StatementRefused("not_csv", f"{len(row)} cells under {width} headings", row=number)
+            raise StatementRefused(
+                "not_csv",
+                "{cells} cells under {headings} headings",
+                row=number,
+                cells=len(row),
+                headings=width,
+            )
         body.append((number, row))
     return Table(headings, tuple(body))
 
@@ -98,7 +104,7 @@ def table(content: bytes, columns: ColumnMap | None = None) -> Table:
 def decoded(content: bytes, encoding: str = "") -> str:
     """Return the text of a file: UTF-8 with or without mark, UTF-16, cp1252. Raises StatementRefused."""
     if len(content) > BYTES_MAX:
-        raise StatementRefused("too_large", f"larger than {BYTES_MAX // 1_000_000} MB")
+        raise StatementRefused("too_large", "larger than {size} MB", size=BYTES_MAX // 1_000_000)
     if not content.strip():
         raise StatementRefused("empty", "the file is empty")
     if content.startswith(MAGIC):
@@ -111,7 +117,9 @@ def decoded(content: bytes, encoding: str = "") -> str:
         if CONTROL.search(text):
             raise StatementRefused("binary", "not a text file: save the statement as CSV")
         return text
-    raise StatementRefused("encoding", f"not written in {encoding or 'UTF-8, UTF-16 or cp1252'}")
+    raise StatementRefused(
+        "encoding", "not written in {encoding}", encoding=encoding or "UTF-8, UTF-16, cp1252"
+    )
 
 
 def _encodings(content: bytes) -> list[str]:
@@ -132,14 +140,16 @@ def _rows(text: str, delimiter: str) -> list[tuple[int, tuple[str, ...]]]:
         try:
             for row in reader:
                 if any(len(cell) > CELL_MAX for cell in row):
-                    raise StatementRefused("not_csv", f"a cell of more than {CELL_MAX} letters", row=begins)
+                    raise StatementRefused(
+                        "not_csv", "a cell of more than {n} letters", row=begins, n=CELL_MAX
+                    )
                 rows.append((begins, tuple(row)))
                 begins = reader.line_num + 1
                 if len(rows) > LINES_MAX + HEAD_MAX:
-                    raise StatementRefused("too_many_lines", f"more than {LINES_MAX:,} lines")
+                    raise StatementRefused("too_many_lines", "more than {n} lines", n=f"{LINES_MAX:,}")
         except csv.Error as error:
             if sign == tried[-1]:
-                raise StatementRefused("not_csv", f"not CSV: {error}", row=begins) from None
+                raise StatementRefused("not_csv", "not CSV: {error}", row=begins, error=error) from None
             continue
         if any(len(row) > 1 for _number, row in rows):
             return rows
@@ -158,7 +168,7 @@ def _place_of_headings(rows: Sequence[tuple[int, tuple[str, ...]]], wanted: set[
         best = min(best, wanted - theirs, key=len)
     if wanted:
         missing = ", ".join(sorted(best))
-        raise StatementRefused("missing_columns", f"no line of headings has the column {missing}")
+        raise StatementRefused("missing_columns", "no line of headings has the column {name}", name=missing)
     return 0
 
 
@@ -196,16 +206,16 @@ def _line(number: int, values: dict[str, str], columns: ColumnMap, order: str) -
     try:
         unit = Currency(columns.unit) if columns.unit else cells.currency(values["currency"])
     except ValueError as error:
-        raise StatementRefused("currency", str(error), row=number) from None
+        raise StatementRefused.of_cell("currency", error, row=number) from None
     try:
         money = _money(values, unit, columns)
         balance = cells.amount(values["balance"], unit, mark=mark)
     except ValueError as error:
-        raise StatementRefused("amount", str(error), row=number) from None
+        raise StatementRefused.of_cell("amount", error, row=number) from None
     try:
         at, has_time = cells.moment(values["date"], date_order(order), values["time"])
     except ValueError as error:
-        raise StatementRefused("date", str(error), row=number) from None
+        raise StatementRefused.of_cell("date", error, row=number) from None
     words = {name: " ".join(values[name].split())[:most] for name, most in WORDS_KEPT.items()}
     named = values["hash"].strip().lower()
     if not HASH.fullmatch(named):
@@ -219,17 +229,17 @@ def _money(values: dict[str, str], unit: Currency, columns: ColumnMap) -> Money:
     if columns.amount:
         money = cells.amount(values["amount"], unit, mark=mark)
         if money is None:
-            raise ValueError("there is a date and no amount")
+            raise BadCell("there is a date and no amount")
         return money
     came = cells.amount(values["credit"], unit, mark=mark)
     went = cells.amount(values["debit"], unit, mark=mark)
     came = None if came is not None and not came.minor else came
     went = None if went is not None and not went.minor else went
     if (came is None) == (went is None):
-        raise ValueError("one of credit and debit must have an amount, and only one")
+        raise BadCell("one of credit and debit must have an amount, and only one")
     if came is not None:
         if came.minor < 0:
-            raise ValueError("a negative amount in the column of what came in")
+            raise BadCell("a negative amount in the column of what came in")
         return came
     assert went is not None
     return -went if went.minor > 0 else went
