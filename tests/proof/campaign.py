@@ -177,7 +177,7 @@ class Tally:
 
     def take(self, outcome: Outcome) -> None:
         """Add one run."""
-        for name in ("payments", "calls", "steps", "looks", "deaths", "rivals", "left"):
+        for name in ("payments", "calls", "steps", "looks", "deaths", "rivals", "left", "refunds"):
             self.sums[name] += getattr(outcome, name)
         self.sums["runs"] += 1
         self.sums["sockets"] += outcome.socket
@@ -205,6 +205,7 @@ class Tally:
             ["actors that died at a statement or in a call", f"{sums['deaths']:,}"],
             ["rivals that acted in a gap", f"{sums['rivals']:,}"],
             ["virtual time", f"{self.hours / 24:,.0f} days"],
+            ["refunds sent, seen and booked", f"{sums['refunds']:,}"],
             ["transfers left for the bank's statement", f"{sums['left']:,}"],
             ["seconds a run, middle and longest", f"{seconds[len(seconds) // 2]:.1f}, {seconds[-1]:.1f}"],
             ["processor seconds a run, middle", f"{processor_s[len(processor_s) // 2]:.1f}"],
@@ -294,7 +295,10 @@ def main() -> int:
     if chosen.seed is not None:
         _begin()
         outcome = run_seed(chosen.seed, verbose=chosen.verbose, socket=chosen.socket)
-        print(f"seed {outcome.seed}: {outcome.states}, {outcome.calls} calls, {outcome.deaths} deaths,")
+        print(
+            f"seed {outcome.seed}: {outcome.states}, {outcome.calls} calls, {outcome.deaths} deaths,"
+            f" {outcome.refunds} refunds,"
+        )
         print(f"  met {dict(outcome.met)}, trace {outcome.digest}, {outcome.seconds:.1f} s")
         for what in outcome.violations:
             print(f"BROKEN: {what}")

@@ -19,6 +19,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.proof.actors import Crowd
+from tests.proof.cashiers import ROUNDS, Cashiers, books_of_refunds, never_more_than_came
 from tests.proof.checkers import Checkers, aware, rows
 from tests.proof.faults import FAULTS
 from tests.proof.secrets_kept import budgets, exchanges_and_metrics, nothing_secret
@@ -54,6 +55,7 @@ class Outcome:
     deaths: int
     rivals: int
     left: int
+    refunds: int
     hours: float
     seconds: float
     processor_s: float
@@ -84,6 +86,7 @@ class Simulator(Storm):
         started, used = time.perf_counter(), time.process_time()
         with self.world as world:
             self.crowd = Crowd(world)
+            self.cashiers = Cashiers(world, self.crowd)
             self.check = Checkers(world, self.crowd)
             world.after_act = self.check.after_act
             world.meanwhile = self._meanwhile
@@ -91,6 +94,7 @@ class Simulator(Storm):
             began = world.bank.clock.now()
             self.poll_s = world.chance.choice((1.0, 5.0, 20.0, 60.0))
             self._plan()
+            self.cashiers.plan(self.span_s)
             self._until(self.span_s + 1500)
             self._calm()
             left = self._verdict()
@@ -109,6 +113,7 @@ class Simulator(Storm):
             deaths=world.deaths,
             rivals=world.met["rival"],
             left=left,
+            refunds=self.refunds,
             hours=hours,
             seconds=time.perf_counter() - started,
             processor_s=time.process_time() - used,
@@ -143,6 +148,8 @@ class Simulator(Storm):
         life = chance.choice(known)
         acts: list[Callable[[], Any]] = [lambda: crowd.says_paid(life), lambda: crowd.polls(life)]
         acts += [lambda: crowd.renew(life), lambda: crowd.wakes(life)]
+        if self.cashiers.at_work:
+            acts.append(self.cashiers.act)
         if "canceled" in world.names:
             acts.append(lambda: crowd.cancel(life))
         if "staff_decides" in world.names:
@@ -274,6 +281,13 @@ class Simulator(Storm):
                 if not item.decision:
                     self.crowd.decide(item, by=first, second=second)
             self._settle()
+        for _ in range(ROUNDS):
+            if not self.cashiers.finish():
+                break
+            world.wait(1800)
+        else:
+            world.violate(f"refunds are open after {ROUNDS} rounds of people who do their work")
+        self._settle()
 
     def _approve(self, item: ReviewItem, by: Any) -> Any:
         from vinflow.payments.reviewing import withdraw
@@ -302,6 +316,8 @@ class Simulator(Storm):
         world, check = self.world, self.check
         tidying.tidy(at=world.now() + timedelta(minutes=10))
         check.law("the end")
+        never_more_than_came(world, "the end")
+        self.refunds = books_of_refunds(world)
         check.evidence()
         check.nothing_lost()
         check.desk()
