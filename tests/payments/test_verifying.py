@@ -14,8 +14,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
+from vinflow.bakong import Failed
 from vinflow.money import Currency, Money
-from vinflow.payments import clock, law, watching
+from vinflow.payments import answering, clock, gateways, law, watching
 from vinflow.payments.canceling import cancel_payment
 from vinflow.payments.guards import drop_guards, install_guards
 from vinflow.payments.models import Payment, ReviewItem, Transfer
@@ -194,3 +195,17 @@ def test_an_entry_under_the_name_of_a_transfer_nobody_reported_is_named(whole: d
 
     assert [problem for problem in problems if "without any transfer" in problem]
     assert [problem for problem in problems if "account suspense USD" in problem]
+
+
+def test_a_failed_word_after_the_end_moves_nothing(whole: dict[str, Payment]) -> None:
+    """What the bank says of an ended payment's QR later is kept as its last answer, not as why it ended."""
+    attempt = whole["expired"].attempts.get()
+    failed = Failed(answered_at=clock.now())
+
+    answering.take_answer(attempt, failed, started_at=clock.now(), gateway=gateways.current())
+
+    attempt.refresh_from_db()
+    whole["expired"].refresh_from_db()
+    assert (attempt.last_outcome, attempt.last_real_word) == ("failed", "not_found")
+    assert whole["expired"].status == "expired"
+    assert verify().is_clean

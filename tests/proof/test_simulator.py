@@ -1,6 +1,7 @@
 """Seeds of the simulator in every run of the tests: the small version of `make prove`.
 
-Twenty-four here, two on PostgreSQL, fourteen with and without planted mistakes in test_planted.py.
+Twenty-four here besides those that a campaign found, two on PostgreSQL, the others of the forty with and
+without planted mistakes in test_planted.py.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from tests.proof.faults import CLASSES, FAULTS, drawn
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SEEDS = range(1001, 1025)
+FOUND = (51, 57, 58)  # a rule was broken by these once; see docs/reliability.md
 met: Counter[str] = Counter()
 ran: set[int] = set()
 
@@ -28,7 +30,7 @@ def own_copy() -> Iterator[None]:
     pristine.forget()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", [*SEEDS, *FOUND])
 def test_no_rule_is_broken_by_seed(seed: int) -> None:
     outcome = run_seed(seed, socket=seed == SEEDS[-1])
 
@@ -36,7 +38,7 @@ def test_no_rule_is_broken_by_seed(seed: int) -> None:
     assert outcome.payments >= 15
     assert sum(outcome.met.values()) > 0
     met.update(outcome.met)
-    ran.add(seed)
+    ran.update({seed} & set(SEEDS))
 
 
 def test_the_small_campaign_has_met_most_faults() -> None:
