@@ -25,7 +25,7 @@ class BackofficeConfig(AppConfig):
 
     def ready(self) -> None:
         """Put missing roles, tallies and indexes back after every migration; merge by and by."""
-        from vinflow.backoffice import indexes, roles, tallies
+        from vinflow.backoffice import export_jobs, indexes, roles, tallies
         from vinflow.payments import tidying
 
         pre_migrate.connect(tallies.make_way, sender=self, dispatch_uid="backoffice.make_way")
@@ -33,3 +33,4 @@ class BackofficeConfig(AppConfig):
         post_migrate.connect(tallies.after_migrate, sender=self, dispatch_uid="backoffice.tallies")
         post_migrate.connect(indexes.after_migrate, sender=self, dispatch_uid="backoffice.indexes")
         tidying.also("tallies", tallies.tidy)
+        tidying.also("exports", export_jobs.sweep)

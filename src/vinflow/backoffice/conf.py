@@ -1,4 +1,4 @@
-"""Where alerts go and who may read the counters; every setting is optional and read when asked.
+"""Where alerts go, who may read the counters, where exports lie; all optional, and read when asked.
 
 VINFLOW_METRICS_TOKEN          opens /metrics to a scraper (see pages/probes.py)
 VINFLOW_ALERT_EMAILS           addresses that get a letter for each event
@@ -6,15 +6,17 @@ VINFLOW_ALERT_WEBHOOK          an https address that gets a JSON object for each
 VINFLOW_ALERT_WEBHOOK_SECRET   signs it: X-Vinflow-Signature is HMAC-SHA256 of "<timestamp>.<body>"
 VINFLOW_TELEGRAM_TOKEN         a bot's token (a secret), and
 VINFLOW_TELEGRAM_CHAT          the chat it writes to
+VINFLOW_EXPORT_FOLDER          where large exports lie for a day
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
-__all__ = ["emails", "telegram", "webhook"]
+__all__ = ["emails", "export_folder", "telegram", "webhook"]
 
 
 def _text(name: str) -> str:
@@ -39,3 +41,12 @@ def telegram() -> tuple[str, str] | None:
     """Return (bot token, chat), None unless both are set."""
     token, chat = _text("VINFLOW_TELEGRAM_TOKEN"), _text("VINFLOW_TELEGRAM_CHAT")
     return (token, chat) if token and chat else None
+
+
+def export_folder() -> Path:
+    """Return where prepared exports lie: VINFLOW_EXPORT_FOLDER, VINFLOW_HOME/exports if unset.
+
+    Outside everything a web server serves; shared by the machines that answer staff, where there are several.
+    """
+    given = _text("VINFLOW_EXPORT_FOLDER")
+    return Path(given) if given else Path(getattr(settings, "VINFLOW_HOME", "var")) / "exports"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import IO, Any
 
@@ -20,7 +20,7 @@ from vinflow.backoffice.listing import state_of
 from vinflow.payments.models import Payment
 from vinflow.payments.states import Status
 
-__all__ = ["COLUMNS", "XLSX_ROWS_MAX", "csv_of", "xlsx_of"]
+__all__ = ["COLUMNS", "XLSX_ROWS_MAX", "csv_of", "csv_pieces", "write_xlsx", "xlsx_of"]
 
 COLUMNS = (
     "reference",
@@ -74,15 +74,21 @@ def safe(cell: str) -> str:
 
 def csv_of(rows: QuerySet[Payment]) -> Iterator[bytes]:
     """Yield the payments as CSV in pieces of some hundred lines; memory does not grow with their number."""
-    yield "\ufeff".encode() + _lines([COLUMNS])
+    for piece, _count in csv_pieces(rows):
+        yield piece
+
+
+def csv_pieces(rows: QuerySet[Payment]) -> Iterator[tuple[bytes, int]]:
+    """Yield (a piece of CSV, payments in it); the heading is a piece of none."""
+    yield "\ufeff".encode() + _lines([COLUMNS]), 0
     piece: list[Sequence[str]] = []
     for payment in rows.iterator(chunk_size=CHUNK):
         piece.append([safe(cell) for cell in cells_of(payment)])
         if len(piece) == LINES_A_PIECE:
-            yield _lines(piece)
+            yield _lines(piece), len(piece)
             piece = []
     if piece:
-        yield _lines(piece)
+        yield _lines(piece), len(piece)
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> bytes:
@@ -92,9 +98,18 @@ def _lines(rows: Sequence[Sequence[str]]) -> bytes:
 
 
 def xlsx_of(rows: QuerySet[Payment]) -> IO[bytes]:
-    """Return an XLSX file of the payments, amounts as numbers, everything else as text; read from its start.
+    """Return an XLSX file of the payments in a temporary file, read from its start; see write_xlsx."""
+    file = tempfile.TemporaryFile()  # noqa: SIM115  (the answer closes it when it was sent)
+    write_xlsx(rows, file)
+    file.seek(0)
+    return file
 
-    Written row by row to a file on disk. Raises ImportError where openpyxl is not installed.
+
+def write_xlsx(rows: QuerySet[Payment], file: IO[bytes], tick: Callable[[int], None] | None = None) -> None:
+    """Write the payments as XLSX, amounts as numbers and everything else as text.
+
+    Row by row to the disk: memory does not grow with their number. tick: called with how many rows stand
+    in the sheet, every now and then. Raises ImportError where openpyxl is not installed.
     """
     from openpyxl import Workbook  # type: ignore[import-untyped]
     from openpyxl.cell import WriteOnlyCell  # type: ignore[import-untyped]
@@ -103,18 +118,21 @@ def xlsx_of(rows: QuerySet[Payment]) -> IO[bytes]:
     sheet: Any = book.create_sheet("payments")
     sheet.freeze_panes = "A2"
     sheet.append(list(COLUMNS))
-    for payment in rows[:XLSX_ROWS_MAX].iterator(chunk_size=CHUNK):
+    for count, payment in enumerate(rows[:XLSX_ROWS_MAX].iterator(chunk_size=CHUNK), start=1):
         line: list[Any] = []
         for place, text in enumerate(cells_of(payment)):
-            cell = WriteOnlyCell(sheet, Decimal(text) if place == AMOUNT else _printable(text))
-            if place != AMOUNT:
-                cell.data_type = "s"  # else a text that begins with "=" would be a formula
+            if place == AMOUNT:
+                line.append(Decimal(text))
+                continue
+            cell = _printable(text)
+            if cell.startswith("="):  # a text all the same, and no formula
+                cell = WriteOnlyCell(sheet, cell)
+                cell.data_type = "s"
             line.append(cell)
         sheet.append(line)
-    file = tempfile.TemporaryFile()  # noqa: SIM115  (the answer closes it when it was sent)
+        if tick is not None and count % CHUNK == 0:
+            tick(count)
     book.save(file)
-    file.seek(0)
-    return file
 
 
 def _printable(text: str) -> str:

@@ -19,6 +19,7 @@ __all__ = [
     "AlertState",
     "CallTally",
     "CallTotal",
+    "ExportJob",
     "Handled",
     "PaymentTally",
     "RoleProposal",
@@ -290,3 +291,42 @@ class Handled(models.Model):
 
     def __str__(self) -> str:
         return str(self.payment_id)
+
+
+class ExportJob(models.Model):
+    """A list too long to send at once, written to a file that waits a day for whoever asked for it.
+
+    query: the address of the list. total: its rows, once counted. beat_at: the last sign of life of the
+    thread that writes. file_name: ours and random; empty before it is whole and after it was swept away.
+    """
+
+    class Kind(models.TextChoices):
+        CSV = "csv", "CSV"
+        XLSX = "xlsx", "XLSX"
+
+    kind = models.CharField(max_length=4, choices=Kind.choices)
+    query = models.CharField(max_length=1000, blank=True, default="")
+    asked_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    total = models.PositiveBigIntegerField(null=True)
+    done = models.PositiveBigIntegerField(default=0)
+    beat_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    fault = models.CharField(max_length=200, blank=True, default="")
+    file_name = models.CharField(max_length=40, blank=True, default="")
+    size = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        db_table = "backoffice_exportjob"
+        default_permissions: ClassVar = ()
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                name="export_one_at_a_time", fields=["asked_by"], condition=Q(ended_at__isnull=True)
+            ),
+            models.CheckConstraint(
+                name="export_file_whole", condition=Q(file_name="") | Q(ended_at__isnull=False, fault="")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.done} of {self.total}"

@@ -66,6 +66,9 @@ ADDRESSES: Mapping[str, str | None] = {
     "transactions": "see_transactions",
     "export_csv": "export_transactions",
     "export_xlsx": "export_transactions",
+    "export_new": "export_transactions",
+    "export": "export_transactions",  # one's own alone, and its file
+    "export_file": "export_transactions",
     "payment": "see_transactions",
     "recheck": "recheck_payment",
     "note": "write_note",

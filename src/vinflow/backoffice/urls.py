@@ -7,6 +7,7 @@ from django.urls import path
 from vinflow.backoffice.pages import (
     clawbacks,
     deposits,
+    exports,
     ledger,
     overview,
     payment,
@@ -40,6 +41,9 @@ urlpatterns = [
     path("admin/transactions/", transactions.transactions, name="transactions"),
     path("admin/transactions/payments.csv", transactions.export_csv, name="export_csv"),
     path("admin/transactions/payments.xlsx", transactions.export_xlsx, name="export_xlsx"),
+    path("admin/transactions/exports/", exports.export_new, name="export_new"),
+    path("admin/transactions/exports/<int:pk>/", exports.export, name="export"),
+    path("admin/transactions/exports/<int:pk>/file/", exports.export_file, name="export_file"),
     path("admin/transactions/<slug:reference>/", payment.payment, name="payment"),
     path("admin/transactions/<slug:reference>/recheck/", payment.recheck, name="recheck"),
     path("admin/transactions/<slug:reference>/note/", payment.note, name="note"),

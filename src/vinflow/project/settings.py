@@ -97,6 +97,8 @@ VINFLOW_WATCHER = _choice("VINFLOW_WATCHER", "inline", ("inline", "none"))
 VINFLOW_METRICS_TOKEN = _text("VINFLOW_METRICS_TOKEN")
 # Where receipts of manual deposits lie, never a served folder; empty: `evidence` in VINFLOW_HOME.
 VINFLOW_EVIDENCE_FOLDER = _text("VINFLOW_EVIDENCE_FOLDER")
+# Where large exports lie until they are taken away, a day at most; empty: `exports` in VINFLOW_HOME.
+VINFLOW_EXPORT_FOLDER = _text("VINFLOW_EXPORT_FOLDER")
 # Whether staff must sign in with a second factor (an authenticator app); a try with DEBUG=on does without.
 VINFLOW_STAFF_TWO_FACTOR = _switch("VINFLOW_STAFF_TWO_FACTOR", not DEBUG)
 # Where `vinflow manage staff_alerts` sends what needs attention.

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Sum
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 
 from vinflow.backoffice import acts, days, exports, listing
@@ -95,6 +96,7 @@ def transactions(request: HttpRequest) -> HttpResponse:
         "heads": _heads(wanted),
         "may_export": may(request.user, "export_transactions"),
         "export": wanted.query(),
+        "is_long": not exact,
         "sort_left_out": sort != wanted.sort,
         "payers_max": listing.PAYERS_MAX if names is not None and names.too_many else 0,
     }
@@ -177,8 +179,15 @@ def export_csv(request: HttpRequest) -> StreamingHttpResponse:
 
 @desk("export_xlsx")
 def export_xlsx(request: HttpRequest) -> HttpResponseBase:
-    """Send the payments of the list as XLSX; where the writer is not installed, say so."""
+    """Send the payments of the list as XLSX; where the writer is not installed, say so.
+
+    A long list is not written while somebody waits for the first byte: pages/exports.py prepares it.
+    """
     at = clock.now()
+    wanted = listing.wanted_of(request.GET, at=at)
+    if listing.count_of(listing.found(wanted, at=at), wanted) > listing.COUNT_MAX:
+        messages.warning(request, say("More than 10,000 payments: prepare the file, then download it."))
+        return redirect(reverse("backoffice:transactions") + wanted.query())
     try:
         file = exports.xlsx_of(_chosen(request, at))
     except ImportError:
