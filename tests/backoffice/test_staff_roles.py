@@ -16,7 +16,7 @@ WRITES = {
     *("recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role", "look_up_return"),
     *("deposit_new", "deposit_decide"),
 }
-WRITES |= {"export_new", "run", "explain", "closing", "link", "check_books", "connection"}
+WRITES |= {"export_new", "run", "explain", "closing", "link", "check_books", "connection", "recheck_many"}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
@@ -30,7 +30,7 @@ MAY = {
     },
 }
 MAY["manager"] = MAY["accountant"] | {"recheck", "decide", "approve", "withdraw", "look_up_return", "link"}
-MAY["manager"] |= {"deposit_decide", "connection"}
+MAY["manager"] |= {"deposit_decide", "connection", "recheck_many"}
 ASKS = {"refund", "refund_sent", "refund_look_up", "refund_give_up", "refund_take_back"}
 APPROVES = {"refund_approve", "refund_reject", "refund_vouch"}
 ASKS |= {"clawback", "clawback_withdraw", "clawback_repay", "repayment_drop"}

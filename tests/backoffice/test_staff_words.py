@@ -21,7 +21,7 @@ from vinflow.backoffice import (
     refund_views,
     settings_form,
 )
-from vinflow.backoffice.pages import exports, overview, statements
+from vinflow.backoffice.pages import asking, exports, overview, statements
 from vinflow.backoffice.templatetags.backoffice import ROOMS
 from vinflow.money import Currency, Money
 
@@ -67,6 +67,7 @@ def said() -> Iterator[str]:
     tables += (clawback_views.STATES, clawback_views.HOW)
     tables += (meanings.KINDS, statements.COLUMNS)
     yield from (text for _tone, text in connection.MEANINGS.values())
+    yield from (text for _asked, text in asking.TOLD.values())
     for words in (*tables, connection.KINDS, exports.FAULTS, dossier.PROPOSED, dossier.DECIDED, dossier.ACTS):
         yield from words.values()
     yield from (word for _state, word in overview.RESULTS)

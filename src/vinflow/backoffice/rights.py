@@ -71,6 +71,7 @@ ADDRESSES: Mapping[str, str | None] = {
     "export_file": "export_transactions",
     "payment": "see_transactions",
     "recheck": "recheck_payment",
+    "recheck_many": "recheck_payment",
     "note": "write_note",
     "review": "see_review",
     "decide": "decide_review",

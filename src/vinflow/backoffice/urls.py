@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from vinflow.backoffice.pages import (
+    asking,
     clawbacks,
     deposits,
     exports,
@@ -41,6 +42,7 @@ urlpatterns = [
     path("admin/transactions/", transactions.transactions, name="transactions"),
     path("admin/transactions/payments.csv", transactions.export_csv, name="export_csv"),
     path("admin/transactions/payments.xlsx", transactions.export_xlsx, name="export_xlsx"),
+    path("admin/transactions/ask/", asking.recheck_many, name="recheck_many"),
     path("admin/transactions/exports/", exports.export_new, name="export_new"),
     path("admin/transactions/exports/<int:pk>/", exports.export, name="export"),
     path("admin/transactions/exports/<int:pk>/file/", exports.export_file, name="export_file"),

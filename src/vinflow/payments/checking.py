@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -18,7 +19,7 @@ from vinflow.payments.models import Attempt, Payment
 from vinflow.payments.schedule import Look, Signal
 from vinflow.payments.states import Status
 
-__all__ = ["CheckReport", "check_payment", "wake"]
+__all__ = ["CheckReport", "check_payment", "check_payments", "wake"]
 
 CLAIMS_MAX = 2  # "I have paid" opens the purse kept for it this often for one QR
 SIGNALS_KEPT = 6
@@ -78,14 +79,79 @@ def check_payment(
     return report or CheckReport("slow", at)
 
 
+def check_payments(
+    *, payments: Sequence[Payment], at: datetime, gateway: gateways.Gateway | None = None
+) -> dict[int, CheckReport]:
+    """Ask Bakong about the newest QR of each of many payments, because staff asks; return reports by payment.
+
+    From the staff's purse, under the same lease and cool-down as one: by lists where Bakong's is open to us,
+    else one call each until one is refused or not answered; of the rest the report is "later" with that
+    answer, and nothing was sent about them.
+    """
+    gateway = gateway or gateways.current()
+    newest: dict[int, Attempt] = {}
+    rows = Attempt.objects.filter(payment__in=payments).asked_by(gateway.protocol, conf.environment())
+    for attempt in rows.select_related("payment").order_by("number"):
+        newest[attempt.payment_id] = attempt
+    reports: dict[int, CheckReport] = {}
+    wanted: list[Attempt] = []
+    for payment in payments:
+        if payment.status == Status.COMPLETED:
+            reports[payment.pk] = CheckReport("done", at)
+        elif payment.pk not in newest:
+            reports[payment.pk] = CheckReport(
+                "slow", at
+            )  # another gateway's QR: nobody here can ask about it
+        elif cooling := _cooling(newest[payment.pk], at):
+            reports[payment.pk] = cooling
+        else:
+            wanted.append(newest[payment.pk])
+    if len(wanted) > 1 and gateway.batch_open(at):
+        told = _check_lists(wanted, at=at, gateway=gateway)
+        reports |= told
+        # The list may have turned out closed to us: whoever no call went out for is asked about alone.
+        wanted = [one for one in wanted if told[one.payment_id].kind == "later"]
+    shut: CheckReport | None = None
+    for attempt in wanted:
+        report = reports[attempt.payment_id] = shut or _check(
+            attempt, pool=Pool.STAFF, at=at, gateway=gateway
+        )
+        if isinstance(report.outcome, CannotTell) and report.outcome.reason in gateways.SHUT:
+            shut = CheckReport("later", at, outcome=report.outcome)
+    return reports
+
+
+def _check_lists(
+    attempts: Sequence[Attempt], *, at: datetime, gateway: gateways.Gateway
+) -> dict[int, CheckReport]:
+    """Ask about many by as few calls as they fit in."""
+    reports = {attempt.payment_id: CheckReport("wait", at, wait_s=5) for attempt in attempts}
+    for start in range(0, len(attempts), gateway.batch_max):
+        ids = [attempt.pk for attempt in attempts[start : start + gateway.batch_max]]
+        Attempt.objects.filter(pk__in=ids, next_check_at__isnull=True).update(next_check_at=at)
+        claimed = claim(at=at, limit=len(ids), gateway=gateway, ids=ids)
+        if not claimed:
+            continue
+        outcomes = ask(claimed, pool=Pool.STAFF, at=at, gateway=gateway)
+        reports |= {one.payment_id: _report(one, outcomes[one.pk], at) for one in claimed}
+    return reports
+
+
+def _cooling(attempt: Attempt, at: datetime) -> CheckReport | None:
+    """Return "wait" for a QR that was asked about a moment ago."""
+    cool = timedelta(seconds=schedule.COOL_DOWN_S)
+    if attempt.last_asked_at is None or at - attempt.last_asked_at >= cool:
+        return None
+    wait = (attempt.last_asked_at + cool - at).total_seconds()
+    return CheckReport("wait", at, wait_s=max(1, int(wait) + 1))
+
+
 def _check(attempt: Attempt, *, pool: Pool, at: datetime, gateway: gateways.Gateway) -> CheckReport:
     """Ask about one QR, if this person may ask now."""
     if attempt.next_check_at is None and pool is not Pool.STAFF:
         return CheckReport("none", at)
-    cool = timedelta(seconds=schedule.COOL_DOWN_S)
-    if attempt.last_asked_at is not None and at - attempt.last_asked_at < cool:
-        wait = (attempt.last_asked_at + cool - at).total_seconds()
-        return CheckReport("wait", at, wait_s=max(1, int(wait) + 1))
+    if cooling := _cooling(attempt, at):
+        return cooling
     if pool is Pool.CLAIM and attempt.claims >= CLAIMS_MAX:
         pool = Pool.AUTO
     if pool is Pool.AUTO:
@@ -102,7 +168,11 @@ def _check(attempt: Attempt, *, pool: Pool, at: datetime, gateway: gateways.Gate
         Attempt.objects.filter(pk=attempt.pk).update(claims=F("claims") + 1)
     if claimed[0].set_aside and kind_of(claimed[0], at=at) is Look.LAST:
         pool = Pool.LAST
-    outcome = ask(claimed, pool=pool, at=at, gateway=gateway)[attempt.pk]
+    return _report(attempt, ask(claimed, pool=pool, at=at, gateway=gateway)[attempt.pk], at)
+
+
+def _report(attempt: Attempt, outcome: Outcome, at: datetime) -> CheckReport:
+    """Return what an answer about a QR means to the person who asked."""
     match outcome:
         case Found():
             return CheckReport("found", at, outcome=outcome)

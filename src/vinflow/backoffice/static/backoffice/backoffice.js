@@ -25,6 +25,15 @@ if (form) {
   });
 }
 
+// One press chooses every payment of the page that can be asked about.
+const all = document.querySelector("input[data-choose-all]");
+if (all) {
+  all.hidden = false;
+  all.addEventListener("change", () => {
+    for (const one of document.querySelectorAll("input[name=ref]")) one.checked = all.checked;
+  });
+}
+
 // A link to a part that stands inside a closed <details> opens it.
 const open = () => {
   const there = location.hash && document.getElementById(location.hash.slice(1));
