@@ -272,3 +272,35 @@ class TestAskingTheGateway:
 
         item.refresh_from_db()
         assert (item.decision, item.returned_hash) == ("returned", "ab" * 32)
+
+    def test_money_the_bank_took_back_is_told_by_one_and_approved_by_another(
+        self, bank: Any, desk: Any, payment: Any, shop_class: Any
+    ) -> None:
+        from django.conf import settings
+        from django.test import Client
+
+        from vinflow.wallet.models import JournalEntry
+
+        bank.pay(payment.attempts.get().qr_string, amount="1.05")
+        bank.advance(20)
+        assert "The bank took it back itself" in self.ask(desk, payment)
+        item = payment.reviews.get()
+        address = f"/admin/review/{item.pk}/"
+        form = {"decision": "taken_back", "why": "a stolen phone", "back": "payment"}
+
+        unnamed = desk.post(address + "decide/", form, follow=True).content.decode()
+        assert "name the bank" in unnamed
+        waits = desk.post(address + "decide/", form | {"bank_reference": "REV-1"}, follow=True)
+        assert "Proposed. Another person must approve it." in waits.content.decode()
+        second = Client()
+        second.force_login(shop_class().staff("manager", "second"))
+        second.cookies[settings.LANGUAGE_COOKIE_NAME] = "km"
+        assert "REV-1" in page_of(second, payment)
+        told = second.post(
+            address + "approve/", {"proposed": "taken_back", "back": "payment"}, follow=True
+        ).content.decode()
+
+        item.refresh_from_db()
+        assert (item.decision, item.decided_by.username) == ("taken_back", "second")
+        assert "ធនាគារបានដកទៅវិញ" in told.split('data-testid="timeline"')[1].split("</ol>")[0]
+        assert JournalEntry.objects.filter(source__startswith="transfer:", purpose="return").count() == 1

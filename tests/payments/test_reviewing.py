@@ -8,16 +8,21 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
+from tests.payments.money_back import pay_in
 
 from vinflow.money import Currency, Money
-from vinflow.payments import clock, conf, law, queries
+from vinflow.payments import checking, clawing_back, clock, conf, law, queries
 from vinflow.payments.claiming import claim
-from vinflow.payments.errors import LawBroken, ReviewRefused
-from vinflow.payments.models import Payment, PaymentSettings, ReviewItem, Sending, Transfer
+from vinflow.payments.errors import ClawBackRefused, LawBroken, ReviewRefused
+from vinflow.payments.guards import drop_guards, install_guards
+from vinflow.payments.models import ClawBack, Payment, PaymentSettings, ReviewItem, Sending, Transfer
 from vinflow.payments.opening import open_payment, renew_qr
+from vinflow.payments.overtaking import close_overtaken
 from vinflow.payments.reviewing import approve, look_up_return, propose, withdraw
 from vinflow.payments.testing import allow_flush
+from vinflow.payments.tidying import tidy
+from vinflow.payments.verifying import verify
 from vinflow.sandbox import Sandbox
 from vinflow.sandbox.bank import PAYER
 from vinflow.wallet.entries import external_ref, user_ref
@@ -297,6 +302,90 @@ def test_the_same_transfer_answered_for_two_qrs_pays_the_first_and_opens_an_item
     assert law.check(conf.environment()) == []
 
 
+# --- The bank takes money back that waits here --------------------------------------------------------------
+
+
+def test_money_that_the_bank_took_back_leaves_suspense_by_two_people(
+    odd: Any, opened: Payment, payer: Any, staff: Any
+) -> None:
+    item = odd(amount="0.99")
+    asked = {"item": item, "decision": "taken_back", "by": staff[0], "why": "a stolen phone"}
+    for wrong in ("", "  ", "x" * 101):
+        with pytest.raises(ReviewRefused, match="bank's entry"):
+            propose(**asked, bank_reference=wrong, at=clock.now())
+
+    waiting = propose(**asked, bank_reference=" REV  1 ", at=clock.now())
+    assert (waiting.decision, waiting.bank_reference) == ("", "REV 1")  # small as it is, it takes two
+    with pytest.raises(ReviewRefused, match="second person"):
+        approve(item=item, by=staff[0], at=clock.now())
+    decided = approve(item=item, by=staff[1], at=clock.now())
+
+    opened.refresh_from_db()
+    assert (decided.decision, decided.decided_by, decided.proposed_by) == ("taken_back", staff[1], staff[0])
+    assert (opened.status, held(payer)) == ("canceled", Money(0, Currency.USD))
+    assert Transfer.objects.get().fate == "returned"
+    entry = JournalEntry.objects.get(purpose="return")
+    assert (
+        entry.memo
+        == f"taken back by the bank, REV 1, {opened.transaction_id}, dara and sophea: a stolen phone"
+    )
+    assert {(line.account.kind, line.side, line.amount_minor) for line in entry.lines.all()} == {
+        ("suspense", "D", 99),
+        ("bakong", "C", 99),
+    }
+    assert law.check(conf.environment()) == []
+    assert verify().problems == []
+
+
+def test_an_entry_of_the_bank_takes_money_once_here_and_in_claw_backs(
+    bank: Sandbox, odd: Any, payer: Any, staff: Any, later: Later
+) -> None:
+    item = odd(amount="0.99")
+    asked = {"item": item, "decision": "taken_back", "by": staff[0], "why": "a stolen phone"}
+    paid = pay_in(bank, payer, Money(300, Currency.USD), key="paid")
+    clawed = {"payment": paid, "money": paid.money, "why": "reversed", "by": staff[0]}
+    propose(**asked, bank_reference="REV-1", at=clock.now())
+
+    with pytest.raises(ClawBackRefused, match="named at the review desk"):
+        clawing_back.claw_back(**clawed, bank_reference="REV-1", at=clock.now())
+    withdraw(item=item, by=staff[0], at=clock.now())
+    first = clawing_back.claw_back(**clawed, bank_reference="REV-1", at=clock.now())
+    with pytest.raises(ReviewRefused, match="takes money once"):
+        propose(**asked, bank_reference="REV-1", at=clock.now())
+    with pytest.raises(DatabaseError, match="takes money once"):  # and past Python
+        ReviewItem.objects.filter(pk=item.pk).update(bank_reference="REV-1")
+    ReviewItem.objects.filter(pk=item.pk).update(bank_reference="REV-2")
+    values = {field.attname: getattr(first, field.attname) for field in ClawBack._meta.local_fields}
+    values |= {"id": None, "reference": "CLBCOPY", "amount_minor": 0, "bank_reference": "REV-2"}
+    with pytest.raises(DatabaseError, match="takes money once"):
+        ClawBack.objects.create(**values)
+
+
+def test_the_database_takes_nothing_back_that_the_books_do_not_have(odd: Any, staff: Any) -> None:
+    item = odd(amount="0.99")
+    whole = {"decision": "taken_back", "decided_at": clock.now(), "decided_by": staff[1], "why": "because"}
+    rows = ReviewItem.objects.filter(pk=item.pk)
+
+    with pytest.raises(DatabaseError, match="when the books have it"):
+        rows.update(**whole, proposed_by=staff[0], bank_reference="REV-1")
+    drop_guards(connection)
+    try:
+        for missing in ({"proposed_by": staff[1]}, {"proposed_by": None}, {"bank_reference": ""}):
+            with pytest.raises(IntegrityError), transaction.atomic():
+                rows.update(**({**whole, "proposed_by": staff[0], "bank_reference": "REV-1"} | missing))
+    finally:
+        install_guards(connection)
+
+
+def test_what_was_never_booked_cannot_be_taken_back(odd: Any, bank: Sandbox, staff: Any) -> None:
+    item = odd(tracking_status="REFUNDED_BY_RECEIVER")
+
+    with pytest.raises(ReviewRefused, match="only be dismissed"):
+        propose(
+            item=item, decision="taken_back", by=staff[0], why="gone", bank_reference="REV-1", at=clock.now()
+        )
+
+
 # --- "I paid but it is not here" ----------------------------------------------------------------------------
 
 
@@ -350,6 +439,55 @@ def test_ones_own_receipt_credits_by_the_look_up_of_ones_own_qr(
     assert report.kind == "credited"
     assert held(payer) == Money(100, Currency.USD)
     assert not ReviewItem.objects.exists()
+
+
+def test_a_qr_that_was_asked_a_moment_ago_is_asked_anew_before_a_name(
+    bank: Sandbox, opened: Payment, payer: Any, later: Later
+) -> None:
+    """A bank may need a moment: what is filed for people within it would be credited by itself after it."""
+    later(20)
+    checking.check_payment(payment=opened, at=clock.now())
+    receipt = bank.pay(opened.attempts.get().qr_string)
+    calls = len(bank.calls())
+
+    assert claim(payment=opened, named=receipt.hash, at=later(5)).kind == "slow"
+    assert len(bank.calls()) == calls
+    assert not ReviewItem.objects.exists()
+
+    assert claim(payment=opened, named=receipt.hash, at=later(10)).kind == "credited"
+    assert held(payer) == Money(100, Currency.USD)
+    assert not ReviewItem.objects.exists()
+
+
+def test_a_claim_closes_itself_when_its_own_qr_has_brought_the_transfer(
+    bank: Sandbox, opened: Payment, payer: Any, django_user_model: Any, later: Later, staff: Any
+) -> None:
+    """The bank shows a transfer by its name before it shows it by its QR; a thief names it too."""
+    thief = django_user_model.objects.create_user("thief")
+    theirs = open_payment(user=thief, money=Money(100, Currency.USD), key="t", at=clock.now())
+    receipt = bank.pay(opened.attempts.get().qr_string)
+    bank.fault("check_transaction_by_md5", "code", code=1)
+    for payment in (opened, theirs):
+        assert claim(payment=payment, named=receipt.hash, at=later(20)).kind == "review"
+    own, stolen = (ReviewItem.objects.get(payment=payment) for payment in (opened, theirs))
+    propose(item=own, decision="credited", by=staff[0], why="the receipt is there", at=clock.now())
+    with pytest.raises(DatabaseError, match="its own QR"):
+        ReviewItem.objects.filter(pk=own.pk).update(decision="overtaken", decided_at=clock.now(), why="so")
+    assert close_overtaken(at=clock.now()) == 0
+
+    bank.clear_faults()
+    later(20)
+    checking.check_payment(payment=opened, at=clock.now())
+    assert held(payer) == Money(100, Currency.USD)
+    tidy(at=clock.now())
+
+    own.refresh_from_db()
+    stolen.refresh_from_db()
+    assert (own.decision, own.decided_by, own.proposed) == ("overtaken", None, "")
+    assert (stolen.decision, held(thief)) == ("", Money(0, Currency.USD))  # people look at that one
+    assert close_overtaken(at=clock.now()) == 0
+    assert law.check(conf.environment()) == []
+    assert verify().problems == []
 
 
 @pytest.mark.parametrize("named", ["", "x", "'; DROP TABLE", "ab" * 40, "<script>"])

@@ -265,16 +265,26 @@ class Checkers:
 
     def desk(self) -> None:
         """Nobody decided about their own money, nor alone where two are needed."""
-        for item, reasons, proposed, decided, user, decision, booked in rows(
+        for item, reasons, proposed, decided, user, decision, booked, brought in rows(
             "SELECT i.id, i.reasons, i.proposed_by_id, i.decided_by_id, p.user_id, i.decision,"
-            " t.booked_receiver"
+            " t.booked_receiver, EXISTS (SELECT 1 FROM payments_transfer own WHERE own.payment_id = p.id"
+            " AND own.fate IN ('credited', 'extra')"
+            " AND i.subject = 'claim:' || own.hash || ':' || p.transaction_id)"
             " FROM payments_reviewitem i LEFT JOIN payments_payment p ON p.id = i.payment_id"
             " LEFT JOIN payments_transfer t ON t.id = i.transfer_id WHERE i.decision <> ''"
         ):
             if user is not None and user in (decided, proposed):
                 self.world.violate(f"item {item} was decided by the payer's own hand")
+            if decision == "overtaken":  # by nobody: the payer's own QR has brought that very transfer
+                if decided is not None or not brought:
+                    self.world.violate(f"item {item} closed itself, and its transfer has not come")
+                continue
             alone = proposed is None or proposed == decided
-            if alone and ("claimed_by_hash" in str(reasons) or (decision == "dismissed" and booked)):
+            if alone and (
+                "claimed_by_hash" in str(reasons)
+                or decision == "taken_back"
+                or (decision == "dismissed" and booked)
+            ):
                 self.world.violate(f"item {item} needed two people and had one")
 
     def in_time(self) -> int:

@@ -228,6 +228,8 @@ def item_view(item: ReviewItem, *, viewer: Any) -> ItemView:
     ways: tuple[str, ...] = ("dismissed",)
     if transfer is not None:
         ways = ("credited", "returned", "dismissed")
+        if transfer.booked_receiver:
+            ways = ("credited", "returned", "taken_back", "dismissed")
         if transfer.money is None or "sent_back" in transfer.reasons:
             ways = ("returned", "dismissed")
     elif claimed:
@@ -299,10 +301,9 @@ def _events(made: Dossier, attempts: list[Attempt], items: list[ReviewItem], at:
                     _name(item.proposed_by),
                 )
             )
-        if item.decided_at and item.decided_by:
-            events.append(
-                Event(item.decided_at, say(DECIDED[item.decision]), "success", _name(item.decided_by))
-            )
+        if item.decided_at:
+            by = _name(item.decided_by) if item.decided_by else ""
+            events.append(Event(item.decided_at, say(DECIDED[item.decision]), "success", by))
     if payment.canceled_at:
         events.append(Event(payment.canceled_at, say("Canceled by the payer"), "neutral"))
     if payment.seen_at:
@@ -357,8 +358,15 @@ PROPOSED = {
     "credited": "Proposed: credit it",
     "returned": "Proposed: send it back",
     "dismissed": "Proposed: dismiss it",
+    "taken_back": "Proposed: the bank took it back",
 }
-DECIDED = {"credited": "Credited by hand", "returned": "Sent back by hand", "dismissed": "Dismissed"}
+DECIDED = {
+    "credited": "Credited by hand",
+    "returned": "Sent back by hand",
+    "dismissed": "Dismissed",
+    "taken_back": "Taken back by the bank",
+    "overtaken": "Its own QR has brought it: nothing is left to decide",
+}
 ACTS = {"recheck": "Asked the gateway", "note": "Note", "export": "Downloaded"}
 
 

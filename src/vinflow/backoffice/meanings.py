@@ -71,6 +71,8 @@ FATES = {
     "returned": "Sent back",
     "written_off": "Set aside as unclaimed",
     "dismissed": "Not ours",
+    "taken_back": "Taken back by the bank",
+    "overtaken": "Its own QR has brought it: nothing is left to decide",
 }
 
 

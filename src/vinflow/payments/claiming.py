@@ -80,7 +80,8 @@ def claim(*, payment: Payment, named: str, at: datetime) -> ClaimReport:
     for attempt in () if was_paid else qrs.order_by("-number")[:QRS_ASKED]:
         cool = timedelta(seconds=schedule.COOL_DOWN_S)
         if attempt.last_asked_at is not None and at - attempt.last_asked_at < cool:
-            continue  # asked a moment ago: its answer is as good as a new one
+            busy = True  # asked a moment ago, and a bank may need that moment: it is asked anew before a name
+            continue
         Attempt.objects.filter(pk=attempt.pk, next_check_at__isnull=True).update(next_check_at=at)
         leased = leasing.claim(at=at, limit=1, gateway=gateway, ids=[attempt.pk])
         if not leased:

@@ -17,7 +17,7 @@ from django.db.models import F, Sum
 from vinflow.money import Currency, Money
 from vinflow.payments.errors import ClawBackRefused, RefundRefused
 from vinflow.payments.giving_back import left_of, origin_of, tell_host
-from vinflow.payments.models import ClawBack, Leg, Payment, Repayment, Transfer
+from vinflow.payments.models import ClawBack, Leg, Payment, Repayment, ReviewItem, Transfer
 from vinflow.payments.owing import next_number, repay, settle_freeze, source_of
 from vinflow.wallet.accounts import lock_accounts
 from vinflow.wallet.entries import (
@@ -77,6 +77,8 @@ def claw_back(
             if (known.transfer_id, known.money) == (origin.transfer.pk, money):
                 return known
             raise ClawBackRefused("this entry of the bank is booked already", "reference")
+        if ReviewItem.objects.filter(bank_reference=reference).exists():
+            raise ClawBackRefused("this entry of the bank is named at the review desk already", "reference")
         if money.currency.value != origin.transfer.currency:
             raise ClawBackRefused(f"{origin.transfer.currency} came in: nothing else is taken", "currency")
         left = left_of(origin.transfer)

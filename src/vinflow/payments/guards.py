@@ -124,8 +124,19 @@ GUARDS: tuple[Guard, ...] = (
         "payments_reviewitem",
         "UPDATE",
         "OLD.decision <> '' AND (NEW.decision <> OLD.decision OR NEW.why <> OLD.why"
-        " OR NEW.decided_by_id IS DISTINCT FROM OLD.decided_by_id)",
+        " OR NEW.decided_by_id IS DISTINCT FROM OLD.decided_by_id"
+        " OR NEW.bank_reference IS DISTINCT FROM OLD.bank_reference)",
         "a decision at the review desk stays as it was made",
+    ),
+    Guard(
+        "payments_reviewitem_overtaken",
+        "payments_reviewitem",
+        "UPDATE",
+        "NEW.decision = 'overtaken' AND OLD.decision = '' AND NOT EXISTS (SELECT 1 FROM payments_transfer t"
+        " JOIN payments_payment p ON p.id = t.payment_id WHERE p.id = NEW.payment_id"
+        " AND t.fate IN ('credited', 'extra')"
+        " AND NEW.subject = 'claim:' || t.hash || ':' || p.transaction_id)",
+        "a claim is overtaken when its own QR has brought the transfer",
     ),
     kept("payments_settingschange", "the trail of settings is never deleted"),
     Guard(
@@ -201,7 +212,10 @@ REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...] | str, ...]], ...] = (
     ),
     ("payments_attempt", (("id",), ("md5",), ("handle",), ("payment_id", "number"))),
     ("payments_transfer", (("id",), ("hash",))),
-    ("payments_reviewitem", (("id",), ("subject",), ("transfer_id",), ("returned_hash",))),
+    (
+        "payments_reviewitem",
+        (("id",), ("subject",), ("transfer_id",), ("returned_hash",), ("bank_reference",)),
+    ),
     ("payments_settingschange", (("id",),)),
     ("payments_difference", (("id",), ("environment", "name"))),
     ("payments_closingbalance", (("id",),)),

@@ -179,7 +179,32 @@ MONEY_BACK: tuple[Guard, ...] = (
         " WHERE s.item_id = NEW.id AND s.seen_at IS NOT NULL)",
         "money is returned by a transfer that was seen",
     ),
+    Guard(
+        "payments_reviewitem_taken_back",
+        "payments_reviewitem",
+        "UPDATE",
+        "NEW.decision = 'taken_back' AND OLD.decision = ''"
+        " AND NOT EXISTS (SELECT 1 FROM payments_transfer t JOIN wallet_journalentry e"
+        " ON e.source = 'transfer:' || t.hash AND e.purpose = 'return' WHERE t.id = NEW.transfer_id)",
+        "money is taken back when the books have it",
+    ),
+    Guard(
+        "payments_reviewitem_bank_entry",
+        "payments_reviewitem",
+        "UPDATE",
+        "NEW.bank_reference IS NOT NULL AND NEW.bank_reference IS DISTINCT FROM OLD.bank_reference"
+        " AND EXISTS (SELECT 1 FROM payments_clawback c WHERE c.bank_reference = NEW.bank_reference"
+        " AND c.decision NOT IN ('rejected', 'withdrawn'))",
+        "one entry of the bank takes money once",
+    ),
     # Claw-backs
+    Guard(
+        "payments_clawback_bank_entry",
+        "payments_clawback",
+        "INSERT",
+        "EXISTS (SELECT 1 FROM payments_reviewitem i WHERE i.bank_reference = NEW.bank_reference)",
+        "one entry of the bank takes money once",
+    ),
     kept("payments_clawback", "a claw-back is never deleted"),
     frozen(
         "payments_clawback",

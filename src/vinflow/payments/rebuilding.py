@@ -91,7 +91,6 @@ def line_entries(line: StatementLine) -> list[Expected]:
 
 DECIDED = {
     Fate.EXTRA: ReviewItem.Decision.CREDITED,
-    Fate.RETURNED: ReviewItem.Decision.RETURNED,
     Fate.WRITTEN_OFF: ReviewItem.Decision.DISMISSED,
     Fate.IN_REVIEW: ReviewItem.Decision.OPEN,
 }
@@ -118,10 +117,12 @@ def wrong_evidence(transfer: Transfer, item: ReviewItem | None, line: StatementL
         if against := [reason.value for reason in reasons if reason is not Reason.RECEIVER_UNKNOWN]:
             yield f"{name} was credited by itself, against {', '.join(against)}"
         return
-    wanted = DECIDED.get(Fate(transfer.fate), ReviewItem.Decision.CREDITED)
+    wanted = {DECIDED.get(Fate(transfer.fate), ReviewItem.Decision.CREDITED)}
+    if transfer.fate == Fate.RETURNED:  # by a person, or by the bank itself
+        wanted = {ReviewItem.Decision.RETURNED, ReviewItem.Decision.TAKEN_BACK}
     if item is None:
         yield f"{name} is {transfer.fate}, and no review item tells who decided"
-    elif item.decision != wanted:
+    elif item.decision not in wanted:
         yield f"{name} is {transfer.fate}, and people decided: {item.decision or 'nothing yet'}"
     if transfer.fate == Fate.CREDITED and transfer.money != transfer.payment.money:
         yield f"{name} completed a payment of another amount"

@@ -25,7 +25,7 @@ from vinflow.payments.crediting import (
 )
 from vinflow.payments.errors import ReviewRefused, SendingRefused
 from vinflow.payments.matching import BAD_TRACKING, HASH, IN_TIME, Reason, receiver_accepted
-from vinflow.payments.models import Attempt, Fate, Payment, ReviewItem, Sending, Transfer
+from vinflow.payments.models import Attempt, ClawBack, Fate, Payment, ReviewItem, Sending, Transfer
 from vinflow.payments.statements.settling import hand_over, open_line_of, write_off
 from vinflow.payments.states import Event, Status
 from vinflow.wallet.entries import (
@@ -44,7 +44,8 @@ __all__ = ["approve", "look_up_return", "needs_two", "propose", "withdraw"]
 log = logging.getLogger(__name__)
 
 Decision = ReviewItem.Decision
-WHY_LEAST = 3
+WHY_LEAST, REFERENCE_MAX = 3, 100
+PROPOSAL = ("proposed", "proposed_by", "proposed_at", "proposal", "returned_hash", "bank_reference")
 
 
 def needs_two(item: ReviewItem, decision: str, *, at: datetime, deciding: bool = False) -> bool:
@@ -52,11 +53,13 @@ def needs_two(item: ReviewItem, decision: str, *, at: datetime, deciding: bool =
 
     deciding: inside the transaction that decides; otherwise the answer is a hint for a page.
 
-    Always for a transfer claimed by its hash (a stranger's receipt fits just as well), for a line of a
-    statement that a person linked to a payment, or that nobody knows, and for
-    dismissing money that was booked; for crediting and returning above what one person's decisions
-    of a day may add up to.
+    Always for money that the bank took back itself, as for every claw-back; for a transfer claimed by its
+    hash (a stranger's receipt fits just as well); for a line of a statement that a person linked to a
+    payment, or that nobody knows; and for dismissing money that was booked. For crediting and returning
+    above what one person's decisions of a day may add up to.
     """
+    if decision == Decision.TAKEN_BACK:
+        return True
     if Reason.CLAIMED_BY_HASH in item.reasons or Reason.LINKED_BY_HAND in item.reasons:
         return True
     if item.transfer is None and open_line_of(item) is not None:
@@ -78,16 +81,18 @@ def propose(
     at: datetime,
     returned_hash: str = "",
     returned_reference: str = "",
+    bank_reference: str = "",
 ) -> ReviewItem:
     """Decide about an item, or propose the decision where two people are needed; return the item.
 
-    decision: credited, returned or dismissed. why: kept for good, at least three letters.
+    decision: credited, returned, dismissed or taken_back. why: kept for good, at least three letters.
     returned_hash, returned_reference: the names of the transfer by which a person sent the money back,
     for `returned`; that decision waits until look_up_return has seen it, or a second person vouches.
+    bank_reference: for `taken_back`, the bank's own entry by which it took the money; each is named once.
     Raises ReviewRefused; nothing has changed then. The same proposal again returns quietly.
     """
-    if decision not in (Decision.CREDITED, Decision.RETURNED, Decision.DISMISSED):
-        raise ReviewRefused(f"{decision!r} is no decision: credited, returned or dismissed")
+    if decision not in (Decision.CREDITED, Decision.RETURNED, Decision.DISMISSED, Decision.TAKEN_BACK):
+        raise ReviewRefused(f"{decision!r} is no decision: credited, returned, dismissed or taken_back")
     if len(why.strip()) < WHY_LEAST:
         raise ReviewRefused("say why: the reason is kept with the decision")
     returned_hash = returned_hash.strip().lower()
@@ -97,7 +102,8 @@ def propose(
         if locked.proposed and (locked.proposed != decision or locked.proposed_by_id != by.pk):
             raise ReviewRefused("another decision is waiting for approval; approve it or withdraw it")
         _check_returned(locked, rows, decision, returned_hash)
-        locked.returned_hash = returned_hash or None
+        named = _check_taken(locked, rows, decision, bank_reference)
+        locked.returned_hash, locked.bank_reference = returned_hash or None, named or None
         sent = decision == Decision.RETURNED and rows is not None and bool(rows[2].booked_receiver)
         if sent and rows is not None:
             _record(locked, rows, returned_hash, returned_reference, by=by, at=at)
@@ -105,8 +111,28 @@ def propose(
             return _decide(locked, rows, decision, by=by, why=why.strip(), at=at)
         locked.proposed, locked.proposed_by, locked.proposed_at = decision, by, at
         locked.proposal = {"why": why.strip(), "returned_hash": returned_hash}
-        locked.save(update_fields=["proposed", "proposed_by", "proposed_at", "proposal", "returned_hash"])
+        locked.save(update_fields=PROPOSAL)
         return locked
+
+
+def _check_taken(item: ReviewItem, rows: Rows | None, decision: str, reference: str) -> str:
+    """Return the bank's entry by which it took money back, tidied; refuse it where it cannot be one."""
+    named = " ".join(reference.split())
+    if decision != Decision.TAKEN_BACK:
+        if named:
+            raise ReviewRefused("an entry by which the bank took money belongs to that decision only")
+        return ""
+    if rows is None or not rows[2].booked_receiver:
+        raise ReviewRefused("no money of this item is in the books: it can only be dismissed")
+    if not 0 < len(named) <= REFERENCE_MAX:
+        raise ReviewRefused("name the bank's entry by which it took the money")
+    used = ReviewItem.objects.filter(bank_reference=named).exclude(pk=item.pk)
+    taken = ClawBack.objects.filter(bank_reference=named).exclude(
+        decision__in=[ClawBack.Decision.REJECTED, ClawBack.Decision.WITHDRAWN]
+    )
+    if used.exists() or taken.exists():
+        raise ReviewRefused("this entry of the bank is named already: it takes money once")
+    return named
 
 
 def _check_returned(item: ReviewItem, rows: Rows | None, decision: str, returned_hash: str) -> None:
@@ -199,8 +225,8 @@ def withdraw(*, item: ReviewItem, by: Any, at: datetime) -> ReviewItem:
                 raise ReviewRefused(str(refused)) from refused
         log.info("proposal withdrawn", extra={"subject": locked.subject, "by": str(by), "at": at.isoformat()})
         locked.proposed, locked.proposed_by, locked.proposed_at = "", None, None
-        locked.proposal, locked.returned_hash = {}, None
-        locked.save(update_fields=["proposed", "proposed_by", "proposed_at", "proposal", "returned_hash"])
+        locked.proposal, locked.returned_hash, locked.bank_reference = {}, None, None
+        locked.save(update_fields=PROPOSAL)
         return locked
 
 
@@ -272,6 +298,9 @@ def _decide(
         _credit(rows, at=at)
     elif decision == Decision.RETURNED:
         _send_back(rows, item=item, memo=_memo("sent back", item, by, why), at=at)
+    elif decision == Decision.TAKEN_BACK:
+        words = f"taken back by the bank, {item.bank_reference}"
+        _send_back(rows, item=item, memo=_memo(words, item, by, why), at=at)
     else:
         _write_off(rows, memo=_memo("dismissed", item, by, why), at=at)
     item.decision, item.decided_by, item.decided_at, item.why = decision, by, at, why
@@ -327,7 +356,7 @@ def _memo(what: str, item: ReviewItem, by: Any, why: str) -> str:
 
 
 def _send_back(rows: Rows, *, item: ReviewItem, memo: str, at: datetime) -> None:
-    """Book money that a person has sent back at the bank: out of suspense, out of our account."""
+    """Book money that a person sent back, or the bank took: out of suspense, out of our account."""
     payment, attempt, transfer = rows
     stands = sending.standing(item=item)
     ours = attempt.receiver if stands is None else sending.account_of(stands)

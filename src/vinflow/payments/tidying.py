@@ -1,4 +1,4 @@
-"""What has to be done every few minutes beside watching: the law, debts, the seal, old answers.
+"""What has to be done every few minutes beside watching: the law, debts, claims, the seal, old answers.
 
 Each job stands alone: one that fails is logged and the others are still done. Rooms above payments hang
 theirs in with `also`.
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from django.db.models import Q
 
-from vinflow.payments import budgeting, conf, law, owing
+from vinflow.payments import budgeting, conf, law, overtaking, owing
 from vinflow.payments.models import Exchange, WorkerPulse
 from vinflow.wallet.errors import NotConfigured
 from vinflow.wallet.sealing import seal_blocks
@@ -31,7 +31,7 @@ PRUNED_A_TIME = 1000
 
 
 def tidy(*, at: datetime) -> None:
-    """Check the law, collect debts, seal the books, drop the bodies of old answers that decided nothing.
+    """Check the law, collect debts, close overtaken claims, seal the books, drop old answers' bodies.
 
     Of many watchers one does it, every few minutes: whoever moves the row first.
     """
@@ -39,7 +39,7 @@ def tidy(*, at: datetime) -> None:
     mine = made or WorkerPulse.objects.filter(pk=row.pk, beat_at__lte=at - EVERY).update(beat_at=at)
     if not mine:
         return
-    jobs: tuple[Job, ...] = (keep_the_law, collect, seal, prune, *_others.values())
+    jobs: tuple[Job, ...] = (keep_the_law, collect, close_claims, seal, prune, *_others.values())
     for job in jobs:
         try:
             job(at)
@@ -73,6 +73,11 @@ def collect(at: datetime) -> int:
     A credit repays at once; this is for money that came free otherwise, as when a hold was released.
     """
     return owing.collect_all(at=at)
+
+
+def close_claims(at: datetime) -> int:
+    """Close claims whose transfer has come by its own QR meanwhile; return how many."""
+    return overtaking.close_overtaken(at=at)
 
 
 def seal(at: datetime) -> None:

@@ -64,6 +64,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
     reference = request.POST.get("returned_reference", "").replace("\x00", "")[:100]
     if decision != ReviewItem.Decision.RETURNED:
         sent_back = reference = ""
+    taken = request.POST.get("bank_reference", "").replace("\x00", "")[:200]
     try:
         done = reviewing.propose(
             item=item,
@@ -73,6 +74,7 @@ def decide(request: HttpRequest, pk: int) -> HttpResponse:
             at=clock.now(),
             returned_hash=sent_back,
             returned_reference=reference,
+            bank_reference=taken if decision == ReviewItem.Decision.TAKEN_BACK else "",
         )
         if done.proposed == ReviewItem.Decision.RETURNED and sent_back:
             done = reviewing.look_up_return(item=done, at=clock.now(), by=request.user)

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from vinflow.money import Currency, Money
 from vinflow.payments.models.choices import ENVIRONMENTS
@@ -81,13 +81,19 @@ class Transfer(models.Model):
 
 
 class ReviewItem(models.Model):
-    """The desk for odd transfers: one item each, decided by people, with their reasons kept."""
+    """The desk for odd transfers: one item each, decided by people, with their reasons kept.
+
+    bank_reference: the bank's own entry by which it took the money back while it waited here. Overtaken: a
+    payer named this transfer, and their own QR has brought it since; nobody has to decide any more.
+    """
 
     class Decision(models.TextChoices):
         OPEN = "", "open"
         CREDITED = "credited", "credited"
         RETURNED = "returned", "returned"
         DISMISSED = "dismissed", "dismissed"
+        TAKEN_BACK = "taken_back", "taken back by the bank"
+        OVERTAKEN = "overtaken", "brought by its own QR"
 
     subject = models.CharField(max_length=160, unique=True)
     transfer = models.OneToOneField(Transfer, null=True, on_delete=models.PROTECT, related_name="review")
@@ -104,6 +110,7 @@ class ReviewItem(models.Model):
     proposed_at = models.DateTimeField(null=True)
     proposal = models.JSONField(default=dict)
     returned_hash = models.CharField(max_length=64, null=True, unique=True)
+    bank_reference = models.CharField(max_length=100, null=True, unique=True)
     decided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
     )
@@ -116,7 +123,21 @@ class ReviewItem(models.Model):
             models.CheckConstraint(
                 name="review_decided_whole",
                 condition=Q(decision="", decided_at__isnull=True)
-                | (~Q(decision="") & Q(decided_at__isnull=False, decided_by__isnull=False) & ~Q(why="")),
+                | (Q(decision="overtaken", decided_at__isnull=False, decided_by__isnull=True) & ~Q(why=""))
+                | (
+                    ~Q(decision__in=["", "overtaken"])
+                    & Q(decided_at__isnull=False, decided_by__isnull=False)
+                    & ~Q(why="")
+                ),
+            ),
+            models.CheckConstraint(
+                name="review_taken_back_by_two",
+                condition=~Q(decision="taken_back")
+                | (
+                    Q(bank_reference__isnull=False, proposed_by__isnull=False)
+                    & ~Q(bank_reference="")
+                    & ~Q(decided_by=F("proposed_by"))
+                ),
             ),
         ]
         indexes: ClassVar = [
