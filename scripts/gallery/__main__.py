@@ -80,7 +80,9 @@ def main() -> int:
                 wrong += looking.look(browser, port, made, language, widths, themes, keep)
             for name, pictures in shots.items():
                 _, theme, width = name.split("-")
-                sheets.draw(name, int(width), theme, pictures)
+                drawn = dict(pictures)
+                for part, names in sheets.parted(drawn).items():
+                    sheets.draw(f"{name}-{part}", int(width), theme, [(each, drawn[each]) for each in names])
                 print(name, len(pictures), "pages", flush=True)
         browser.close()
     sheets.write_page(titles)

@@ -12,6 +12,8 @@ SHEETS = ROOT / "docs/images/gallery"
 WIDTHS = {320: (164, 8), 390: (176, 8), 1280: (360, 4)}  # window: (width of a picture on the sheet, columns)
 LANGUAGES = {"en": "English", "km": "Khmer"}
 THEMES = ("light", "dark")
+# A sheet of each ends before the title that begins the next: no picture of the docs may be heavy.
+PARTS = {"paying": "", "paid": "completed", "around": "home"}
 GAP, LABEL, TALLEST = 14, 17, 3.4  # TALLEST: a picture is cut at so many times its width
 PAPER = {"light": ("#dfe3e8", "#14181f"), "dark": ("#343c49", "#f2f4f7")}
 
@@ -24,6 +26,16 @@ def shrink(png: bytes, width: int) -> Image.Image:
     return picture.resize((small, height), Image.Resampling.LANCZOS).crop(
         (0, 0, small, min(height, int(small * TALLEST)))
     )
+
+
+def parted(titles: Iterable[str]) -> dict[str, list[str]]:
+    """Return the titles of each part, in order."""
+    found: dict[str, list[str]] = {name: [] for name in PARTS}
+    part = "paying"
+    for title in titles:
+        part = next((name for name, first in PARTS.items() if first == title), part)
+        found[part].append(title)
+    return found
 
 
 def draw(name: str, width: int, theme: str, pictures: Iterable[tuple[str, Image.Image]]) -> None:
@@ -54,14 +66,15 @@ def write_page(titles: Iterable[str]) -> None:
         "the real steps. It fails when a page is wider than its window, when text is cut off or leaves",
         "its box, when a script stumbles, or when axe finds anything.",
         "",
-        "On each sheet: " + "; ".join(titles) + ".",
-        "",
     ]
-    for width in WIDTHS:
-        lines += [f"## {width} pixels wide", ""]
-        for language, tongue in LANGUAGES.items():
-            for theme in THEMES:
-                if (SHEETS / f"{language}-{theme}-{width}.webp").is_file():
-                    alt = f"All pages in {tongue}, {theme}, {width} pixels wide"
-                    lines += [f"![{alt}](images/gallery/{language}-{theme}-{width}.webp)", ""]
+    headings = {"paying": "Adding funds and paying", "paid": "Paid, or not", "around": "Around it"}
+    for part, names in parted(titles).items():
+        lines += [f"## {headings[part]}", "", "; ".join(names).capitalize() + ".", ""]
+        for width in WIDTHS:
+            for language, tongue in LANGUAGES.items():
+                for theme in THEMES:
+                    name = f"{language}-{theme}-{width}-{part}"
+                    if (SHEETS / f"{name}.webp").is_file():
+                        alt = f"{headings[part]} in {tongue}, {theme}, {width} pixels wide"
+                        lines += [f"![{alt}](images/gallery/{name}.webp)", ""]
     (ROOT / "docs/every-page.md").write_text("\n".join(lines).rstrip() + "\n", encoding="utf-8")

@@ -192,3 +192,19 @@ def test_the_countdown_of_a_waiting_payment_is_the_servers(page: Any, house: Any
     left = (attempt.expires_at - house.now()) / timedelta(seconds=1)
     minutes, seconds = map(int, re.search(r"(\d\d):(\d\d) left", html).groups())  # type: ignore[union-attr]
     assert abs(minutes * 60 + seconds - left) <= 2
+
+
+def test_a_day_on_which_nobody_can_be_asked_says_so_before_the_payer_pays(
+    page: Any, house: Any, payer: Any
+) -> None:
+    from vinflow.bakong import CannotTell, Reason
+    from vinflow.payments import budgeting, gateways
+
+    assert "add-delayed" not in page.get(FORM).content.decode()
+    house.answer(house.opened(payer), CannotTell(Reason.QUOTA, "the day's calls are used up"))
+    told = page.get(FORM).content.decode()
+    budgeting.note_answer(gateways.current().token_id, readable=True, throttled_until=None, at=house.now())
+
+    assert "Confirmation may take longer than usual today." in told
+    assert 'data-testid="add-submit"' in told  # a warning, not a refusal
+    assert "add-delayed" not in page.get(FORM).content.decode()

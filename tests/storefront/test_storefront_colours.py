@@ -76,3 +76,22 @@ def test_a_shops_own_colours_are_refused_when_they_cannot_be_read(settings: Any,
     assert problems("#6d28d9") == []
     assert "storefront.E003" in problems("#a855f7")
     get_finder.cache_clear()
+
+
+def test_each_theme_of_a_shops_sheet_is_judged_by_itself(settings: Any, tmp_path: Path) -> None:
+    settings.STATICFILES_DIRS = [tmp_path]
+    settings.VINFLOW_BRAND_CSS = "/static/brand.css"
+    light = ":root { --kw-accent: #6d28d9; --kw-accent-hover: #5b21b6 }\n"
+
+    def problems(dark: str) -> list[str]:
+        (tmp_path / "brand.css").write_text(light + dark)
+        get_finder.cache_clear()
+        return [problem.msg for problem in check_pages()]
+
+    readable = "{ --kw-accent: #c4b5fd; --kw-accent-hover: #ddd6fe; --kw-accent-text: #1e1033 }"
+    assert problems(f':root[data-theme="dark"] {readable}') == []
+    assert problems(f"@media (prefers-color-scheme: dark) {{ :root {readable} }}") == []
+    found = problems("@media (prefers-color-scheme: dark) { :root { --kw-accent: #4c1d95 } }")
+    assert found
+    assert all("in the dark theme" in each for each in found)
+    get_finder.cache_clear()

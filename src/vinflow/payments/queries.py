@@ -21,6 +21,7 @@ __all__ = [
     "Checkout",
     "Page",
     "Standing",
+    "cannot_be_asked",
     "checkout",
     "counts",
     "given_by_hand",
@@ -146,6 +147,12 @@ def checkout(payment: Payment, *, at: datetime) -> Checkout:
     if attempt is None:
         raise Attempt.DoesNotExist(f"{payment.transaction_id} has no QR yet")
     return _as_shown(payment, attempt, at=at)
+
+
+def cannot_be_asked(*, at: datetime) -> bool:
+    """Return whether a payment made now is confirmed later than usual: no calls left, or no answers."""
+    shut, failing = Q(closed_until__gt=at), Q(refused_since__lt=at - DELAYED_AFTER)
+    return TokenState.objects.filter(shut | failing).exists()
 
 
 def _with_gate(attempts: QuerySet[Attempt], at: datetime, failing_since: datetime) -> QuerySet[Attempt]:

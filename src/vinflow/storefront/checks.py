@@ -13,7 +13,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.urls import NoReverseMatch, reverse
 
 from vinflow.storefront import conf
-from vinflow.storefront.colours import contrast, tokens
+from vinflow.storefront.colours import by_theme, contrast
 
 __all__ = ["check_pages"]
 
@@ -87,15 +87,19 @@ def _brand_problems() -> list[CheckMessage]:
     path = finders.find(name) if name else None
     if not path:
         return []
-    own = tokens(Path(str(path)).read_text(encoding="utf-8"))
-    standard = Path(__file__).parent / "static" / "storefront" / "css" / "tokens.css"
-    used = tokens(standard.read_text(encoding="utf-8").split("@media", 1)[0]) | own
+    own, own_dark = by_theme(Path(str(path)).read_text(encoding="utf-8"))
+    sheet = Path(__file__).parent / "static" / "storefront" / "css" / "tokens.css"
+    standard, standard_dark = by_theme(sheet.read_text(encoding="utf-8"))
+    # As the cascade decides: a colour for everybody gives way to the standard one of the dark theme.
+    light = standard | own
+    dark = light | standard_dark | own_dark
     return [
         Error(
             f"VINFLOW_BRAND_CSS: --kw-{ink} on --kw-{ground} has a contrast of "
-            f"{contrast(used[ink], used[ground]):.2f}; text needs {CONTRAST_MIN}",
+            f"{contrast(used[ink], used[ground]):.2f}{where}; text needs {CONTRAST_MIN}",
             id="storefront.E003",
         )
+        for used, given, where in ((light, own, ""), (dark, own_dark, " in the dark theme"))
         for ink, ground in PAIRS
-        if {ink, ground} & own.keys() and contrast(used[ink], used[ground]) < CONTRAST_MIN
+        if {ink, ground} & given.keys() and contrast(used[ink], used[ground]) < CONTRAST_MIN
     ]

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["contrast", "tokens"]
+__all__ = ["by_theme", "contrast", "tokens"]
 
-TOKEN = re.compile(r"--kw-([\w-]+):\s*(#[0-9a-fA-F]{3}(?:[0-9a-fA-F]{3})?)\s*;")
+TOKEN = re.compile(r"--kw-([\w-]+):\s*(#[0-9a-fA-F]{3}(?:[0-9a-fA-F]{3})?)\s*(?:;|$)")
+BLOCK = re.compile(r"([^{}]*)([{}])")
+FOR_DARK = re.compile(r"\[data-theme=[\"']?dark|prefers-color-scheme:\s*dark")
 
 
 def tokens(css: str) -> dict[str, str]:
     """Return the --kw- tokens of a text that are plain hex colours, by name; a later one wins."""
     return dict(TOKEN.findall(css))
+
+
+def by_theme(css: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the tokens a sheet sets for everybody, and those it sets for the dark theme alone.
+
+    A rule is for the dark when its selector, or a rule around it, names that theme or the device's wish.
+    """
+    everybody: dict[str, str] = {}
+    dark: dict[str, str] = {}
+    around: list[str] = []
+    for text, sign in BLOCK.findall(re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)):
+        if sign == "{":
+            around.append(text)
+            continue
+        (dark if FOR_DARK.search(" ".join(around)) else everybody).update(tokens(text.rstrip()))
+        del around[-1:]
+    return everybody, dark
 
 
 def contrast(one: str, other: str) -> float:

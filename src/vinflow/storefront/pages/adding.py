@@ -245,6 +245,7 @@ def _page(
         "errors_method": any(problem.field == "method" for problem in problems),
         "refused": refused,
         "waiting": _waiting(request),
+        "delayed": queries.cannot_be_asked(at=clock.aligned()),
         "here": "add_funds",
     }
     return render(request, "storefront/add_funds.html", context, status=status)
