@@ -26,7 +26,7 @@ from tests.proof.figures import hand_over
 from tests.proof.kills import Nursery, gone, other_database, url_of
 
 from vinflow.money import Currency, Money
-from vinflow.payments import budgeting, clock, conf, gateways, law, leasing, watching
+from vinflow.payments import budgeting, clock, conf, gateways, law, leasing, quota, watching
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, PaymentSettings, Transfer
 from vinflow.payments.opening import open_payment
 from vinflow.sandbox import Sandbox, SandboxServer
@@ -51,7 +51,7 @@ def books() -> list[str]:
     wrong = [f"{breach.rule}: {breach.what}" for breach in law.check(conf.environment())]
     for row in CallBudget.objects.all():
         # A call within five minutes after a reset counts in the window before it as well.
-        edge = row.ends_at + budgeting.EDGE
+        edge = row.ends_at + quota.EDGE
         made = Exchange.objects.filter(started_at__gte=row.starts_at, started_at__lt=edge).count()
         if row.used != made:
             wrong.append(f"{row}: {made} exchanges")
