@@ -26,7 +26,7 @@ from tests.proof.figures import hand_over
 from tests.proof.kills import Nursery, gone, other_database, url_of
 
 from vinflow.money import Currency, Money
-from vinflow.payments import budgeting, clock, conf, gateways, law, leasing, quota, watching
+from vinflow.payments import clock, conf, gateways, law, leasing, quota, watching
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, PaymentSettings, Transfer
 from vinflow.payments.opening import open_payment
 from vinflow.sandbox import Sandbox, SandboxServer
