@@ -400,6 +400,33 @@ def test_the_books_say_when_they_were_checked_and_check_at_a_press(
     assert 'data-testid="law-holds"' not in text
 
 
+@pytest.mark.both
+def test_the_overview_says_whether_it_is_on_and_whether_the_total_can_be_believed(
+    manager: Any, shop: Any
+) -> None:
+    from vinflow.payments.models import PaymentSettings
+
+    def said() -> list[str]:
+        text = manager.get("/admin/").content.decode()
+        parts = [text.split(f'data-testid="{name}"')[1].split("</a>")[0] for name in ("is-on", "is-whole")]
+        return [re.sub("<[^>]*>", "", part).lstrip(">").strip() for part in parts]
+
+    assert said() == ["KHQR payments: On", "The books were not checked yet"]
+
+    manager.post("/admin/ledger/check/")
+    assert said()[1].startswith("The books add up, checked 24 Nov 2026, 12:00")
+    row = PaymentSettings.objects.get_or_create(singleton=1)[0]
+    for switches in ({"khqr_enabled": False}, {"usd_enabled": False, "khr_enabled": False}):
+        changes = {"khqr_enabled": True, "usd_enabled": True, "khr_enabled": True, **switches}
+        PaymentSettings.objects.filter(pk=row.pk).update(**changes)
+        assert said()[0] == "KHQR payments: Off"
+
+    PaymentSettings.objects.filter(pk=row.pk).update(
+        khqr_enabled=True, usd_enabled=True, spending_stopped_at=shop.at, spending_stopped_why="a test"
+    )
+    assert said() == ["KHQR payments: On", "The books do not add up"]
+
+
 def test_a_press_on_check_the_books_is_no_sign_of_a_watcher(manager: Any) -> None:
     from vinflow.backoffice import figures
 

@@ -335,7 +335,8 @@ class Pulse:
     """When a watcher was last alive, since when spending is stopped, and what the nights found.
 
     differences, newest_difference: those nobody explained. failed_proof, problems: the newest proof of the
-    books, where it failed.
+    books, where it failed. is_on: payers can pay by KHQR in some currency. law_at: when the law of money was
+    last checked.
     """
 
     beat_at: datetime | None
@@ -344,6 +345,8 @@ class Pulse:
     newest_difference: int | None = None
     failed_proof: int | None = None
     problems: int = 0
+    is_on: bool = True
+    law_at: datetime | None = None
 
 
 def pulse(environment: str = "") -> Pulse:
@@ -359,6 +362,13 @@ def pulse(environment: str = "") -> Pulse:
     ended = BooksCheck.objects.filter(ended_at__isnull=False)
     later = ended.filter(what=OuterRef("what"), night__gt=OuterRef("night"))
     failed = ended.filter(~Exists(later), problem_count__gt=0).order_by("-night", "what")
+    switched = PaymentSettings.objects.filter(singleton=1).annotate(
+        on=Case(
+            When(Q(khqr_enabled=True) & (Q(usd_enabled=True) | Q(khr_enabled=True)), then=Value(1)),
+            default=Value(0),
+        )
+    )
+    law = WorkerPulse.objects.filter(worker=tidying.LAW).values("beat_at")
     never = Q(pk__isnull=True)
 
     def alone(rows: Any, nothing: Any, kind: Any = BigIntegerField) -> Any:
@@ -373,9 +383,18 @@ def pulse(environment: str = "") -> Pulse:
         newest=alone(counted.values("newest"), no_number),
         failed=alone(failed.values("pk"), no_number),
         problems=alone(failed.values("problem_count"), zero),
+        on=alone(switched.values("on"), zero + Value(1)),  # without a row everything is as it comes: on
+        law=alone(law, Max("beat_at", filter=never), DateTimeField),
     )
     return Pulse(
-        row["beat"], row["stopped"], row["differences"], row["newest"], row["failed"], row["problems"]
+        row["beat"],
+        row["stopped"],
+        row["differences"],
+        row["newest"],
+        row["failed"],
+        row["problems"],
+        bool(row["on"]),
+        row["law"],
     )
 
 

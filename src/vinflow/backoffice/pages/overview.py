@@ -90,6 +90,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             clock_time=beat,
         ),
         "quota": left,
+        "pulse": alive,
         "gateway": _gateway(recent, left, at),
         "calls": [_call_row(one) for one in calls],
         "charts": _charts(outcomes, received, times, days, listed),
