@@ -25,16 +25,20 @@ from vinflow.backoffice.words import say
 from vinflow.money import Money, format_money
 from vinflow.payments import reviewing, sending
 from vinflow.payments.crediting import entry_source
+from vinflow.payments.depositing import deposit_source
 from vinflow.payments.models import (
     Attempt,
     ClawBack,
     Exchange,
+    ManualDeposit,
+    Method,
     Payment,
     Refund,
     ReviewItem,
     StatementLine,
     Transfer,
 )
+from vinflow.payments.states import Status
 from vinflow.wallet.entries import Side
 from vinflow.wallet.models import JournalLine
 
@@ -110,6 +114,7 @@ class Dossier:
     refunds: list[RefundView]
     clawbacks: list[ClawBackView]
     left: list[tuple[Transfer, Money]]  # of which transfers something may go back, and how much
+    deposit_left: Money | None = None  # of a manual deposit
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -148,6 +153,8 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
         back = list(refund_views.refunds(Refund.objects.filter(payment=payment)).order_by("pk"))
         taken = list(clawback_views.clawbacks(ClawBack.objects.filter(payment=payment)).order_by("pk"))
     sources = [entry_source(transfer) for transfer in transfers]
+    if payment.method == Method.MANUAL:
+        sources.append(deposit_source(payment.transaction_id))
     sources += [f"refund:{one.reference}" for one in back] + [f"clawback:{one.reference}" for one in taken]
     lines = list(
         JournalLine.objects.filter(entry__source__in=sources)
@@ -176,12 +183,22 @@ def read(payment: Payment, *, viewer: Any, at: datetime) -> Dossier:
         refunds=[refund_views.refund_view(one, viewer=viewer, rights=rights) for one in back],
         clawbacks=[clawback_views.clawback_view(one, viewer=viewer, rights=rights) for one in taken],
         left=refund_views.lefts(transfers, back, taken),
+        deposit_left=_deposit_left(payment, back),
     )
     made.events = sorted(
         [*_events(made, attempts, items, at), *_money_back_events(made.refunds, taken)],
         key=lambda event: event.at,
     )
     return made
+
+
+def _deposit_left(payment: Payment, back: list[Refund]) -> Money | None:
+    """Return how much of a manual deposit may go back, None where there is none or nothing left."""
+    if payment.method != Method.MANUAL or payment.status != Status.COMPLETED:
+        return None
+    deposit = ManualDeposit.objects.filter(payment=payment, decision="credited").first()
+    left = refund_views.left_of_deposit(deposit, back) if deposit is not None else None
+    return left if left is not None and left.minor > 0 else None
 
 
 def _qr(attempt: Attempt) -> QrView:
@@ -327,7 +344,8 @@ def _money_back_events(views: list[RefundView], taken: list[ClawBack]) -> Iterat
             text = say("Refund rejected") if rejected else say("Refund approved")
             yield Event(refund.decided_at, text, "neutral" if rejected else "", _name(refund.decided_by))
         for record in (*view.retracted, *([view.sending] if view.sending else [])):
-            sent = say("Refund sent at the bank") + f": {record.hash[:8]}"
+            words = say("Refund sent at the bank") if record.hash else say("Refund given back by hand")
+            sent = f"{words}: {record.hash[:8] or record.reference}"
             yield Event(record.recorded_at, sent, "info", _name(record.recorded_by))
             if record.retracted_at and record.retracted_by:
                 text = say("Record of the refund taken back") + f": {record.retracted_why}"

@@ -96,8 +96,14 @@ DIFFERENCES = {
 }
 
 
+PAPER = "Given back with a receipt: a second person must look at it"
+
+
 def sent(sending: Sending) -> str:
     """Return where a transfer that a person sent stands, in words."""
+    if not sending.hash:
+        seen = sending.seen_at is not None
+        return say("A second person has looked at the receipt") if seen else say(PAPER)
     text = say(SENT.get(sending.last_outcome, sending.last_outcome))
     told = [say(DIFFERENCES.get(name, name)) for name in sending.differs]
     if sending.last_reason:

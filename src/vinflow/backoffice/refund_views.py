@@ -11,10 +11,10 @@ from django.db.models import Prefetch, QuerySet
 from vinflow.backoffice import masking, meanings
 from vinflow.backoffice.words import say
 from vinflow.money import Money
-from vinflow.payments.models import ClawBack, Fate, Refund, Sending, Transfer
+from vinflow.payments.models import ClawBack, Fate, ManualDeposit, Refund, Sending, Transfer
 from vinflow.payments.refund_states import COUNTED, RefundState
 
-__all__ = ["RefundView", "lefts", "refund_view", "refunds"]
+__all__ = ["RefundView", "left_of_deposit", "lefts", "refund_view", "refunds"]
 
 STATES = {
     "asked": "Waits for a second person",
@@ -78,12 +78,14 @@ def refund_view(refund: Refund, *, viewer: Any, rights: Iterable[str]) -> Refund
             recorded = state == RefundState.SENT and stands is not None and stands.recorded_by_id == viewer.pk
             if others and not recorded:
                 acts += SECOND_ACTS.get(state, ())
-    if stands is not None and not stands.last_outcome and "vouch" in acts:
+    if stands is not None and stands.hash and not stands.last_outcome and "vouch" in acts:
         acts.remove("vouch")  # the gateway is asked first
+    if refund.deposit_id is not None and "look_up" in acts:
+        acts.remove("look_up")  # the gateway knows nothing of it
     return RefundView(
         refund=refund,
         state=say(STATES[refund.state]),
-        to=masking.masked_account(refund.to_account),
+        to=refund.to_account if refund.deposit_id else masking.masked_account(refund.to_account),
         sending=stands,
         word=meanings.sent(stands) if stands is not None else "",
         own=own,
@@ -98,7 +100,7 @@ def lefts(
     """Return the transfers of which something may go back, and how much, from rows that are read already."""
     gone: dict[int, int] = {}
     for refund in given:
-        if refund.state in COUNTED:
+        if refund.state in COUNTED and refund.transfer_id is not None:
             gone[refund.transfer_id] = gone.get(refund.transfer_id, 0) + refund.amount_minor
     for clawback in taken:
         if clawback.decision in ("", ClawBack.Decision.BOOKED):
@@ -111,3 +113,9 @@ def lefts(
             if left.minor > 0:
                 found.append((transfer, left))
     return sorted(found, key=lambda pair: pair[0].fate != Fate.CREDITED)
+
+
+def left_of_deposit(deposit: ManualDeposit, given: Iterable[Refund]) -> Money:
+    """Return how much of a credited deposit may go back, from rows that are read already."""
+    gone = sum(refund.amount_minor for refund in given if refund.state in COUNTED)
+    return Money(deposit.amount_minor - gone, deposit.money.currency)

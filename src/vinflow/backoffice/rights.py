@@ -80,6 +80,7 @@ ADDRESSES: Mapping[str, str | None] = {
     "look_up_return": "decide_review",
     "refunds": "see_refunds",
     "refund": "ask_refund",
+    "refund_evidence": "see_deposits",
     "refund_sent": "ask_refund",
     "refund_look_up": "ask_refund",
     "refund_give_up": "ask_refund",

@@ -67,6 +67,7 @@ urlpatterns = [
     path("admin/refunds/<int:pk>/vouch/", refunds.refund_vouch, name="refund_vouch"),
     path("admin/refunds/<int:pk>/give-up/", refunds.refund_give_up, name="refund_give_up"),
     path("admin/refunds/<int:pk>/take-back/", refunds.refund_take_back, name="refund_take_back"),
+    path("admin/refunds/evidence/<int:pk>/", refunds.refund_evidence, name="refund_evidence"),
     path("admin/claw-backs/", clawbacks.clawbacks, name="clawbacks"),
     path("admin/transactions/<slug:reference>/claw-back/", clawbacks.clawback, name="clawback"),
     path("admin/claw-backs/<int:pk>/approve/", clawbacks.clawback_approve, name="clawback_approve"),

@@ -68,6 +68,8 @@ def claw_back(
             origin = origin_of(locked, transfer)
         except RefundRefused as nothing:
             raise ClawBackRefused(str(nothing), nothing.code) from nothing
+        if origin.transfer is None:
+            raise ClawBackRefused("no transfer came for this payment that a bank could take", "nothing_came")
         known = (
             ClawBack.objects.filter(bank_reference=reference)
             .exclude(decision__in=[ClawBack.Decision.REJECTED, ClawBack.Decision.WITHDRAWN])
@@ -79,9 +81,9 @@ def claw_back(
             raise ClawBackRefused("this entry of the bank is booked already", "reference")
         if ReviewItem.objects.filter(bank_reference=reference).exists():
             raise ClawBackRefused("this entry of the bank is named at the review desk already", "reference")
-        if money.currency.value != origin.transfer.currency:
-            raise ClawBackRefused(f"{origin.transfer.currency} came in: nothing else is taken", "currency")
-        left = left_of(origin.transfer)
+        if money.currency is not origin.came.currency:
+            raise ClawBackRefused(f"{origin.came.currency} came in: nothing else is taken", "currency")
+        left = left_of(origin)
         if not 0 < money.minor <= left.minor:
             raise ClawBackRefused(
                 f"{left} are left of what came in, open refunds apart: give those up first", "over_rest"
@@ -94,7 +96,7 @@ def claw_back(
             amount_minor=money.minor,
             currency=money.currency.value,
             leg=origin.leg,
-            receiver=origin.transfer.booked_receiver,
+            receiver=origin.receiver,
             bank_reference=reference,
             why=reason,
             asked_by=by,

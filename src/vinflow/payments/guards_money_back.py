@@ -35,6 +35,15 @@ _OVER = (
     " AND t.payment_id = NEW.payment_id AND t.currency = NEW.currency"
     " AND t.environment = NEW.environment AND t.fate IN ('credited', 'extra')), 0)"
 )
+# The same for a manual deposit.
+_OVER_DEPOSIT = (
+    "NEW.amount_minor"  # noqa: S608 - our own constants
+    " + COALESCE((SELECT SUM(r.amount_minor) FROM payments_refund r WHERE r.deposit_id = NEW.deposit_id"
+    f" AND r.state IN ({_listed(COUNTED)})), 0)"
+    " > COALESCE((SELECT d.amount_minor FROM payments_manualdeposit d WHERE d.id = NEW.deposit_id"
+    " AND d.payment_id = NEW.payment_id AND d.currency = NEW.currency"
+    " AND d.environment = NEW.environment AND d.decision = 'credited'), 0)"
+)
 _PAYER = "(SELECT p.user_id FROM payments_payment p WHERE p.id = NEW.payment_id)"
 
 
@@ -54,6 +63,7 @@ MONEY_BACK: tuple[Guard, ...] = (
         "reference",
         "payment_id",
         "transfer_id",
+        "deposit_id",
         "beneficiary_id",
         "environment",
         "amount_minor",
@@ -87,7 +97,7 @@ MONEY_BACK: tuple[Guard, ...] = (
         "payments_refund_capped",
         "payments_refund",
         "INSERT",
-        _OVER,
+        f"(NEW.transfer_id IS NOT NULL AND {_OVER}) OR (NEW.deposit_id IS NOT NULL AND {_OVER_DEPOSIT})",
         "no more goes back than came in",
         locks=("payments_payment", "payment_id"),
     ),
@@ -131,8 +141,30 @@ MONEY_BACK: tuple[Guard, ...] = (
         "to_account",
         "hash",
         "reference",
+        "evidence_name",
+        "evidence_type",
+        "evidence_size",
+        "evidence_sha256",
         "recorded_by_id",
         "recorded_at",
+    ),
+    Guard(
+        "payments_sending_fits",
+        "payments_sending",
+        "INSERT",
+        "NEW.refund_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM payments_refund r WHERE r.id = NEW.refund_id"
+        " AND ((r.deposit_id IS NULL AND NEW.hash <> '')"
+        " OR (r.deposit_id IS NOT NULL AND NEW.evidence_sha256 <> '')))",
+        "a deposit goes back with its paper, everything else by a transfer that Bakong knows",
+    ),
+    Guard(
+        "payments_sending_paper",
+        "payments_sending",
+        "INSERT",
+        "NEW.evidence_sha256 <> '' AND EXISTS (SELECT 1 FROM payments_manualdeposit d"
+        " WHERE d.evidence_sha256 = NEW.evidence_sha256 AND d.environment = NEW.environment"
+        " AND d.decision <> 'refused')",
+        "this paper brought money in, it did not take money out",
     ),
     Guard(
         "payments_sending_came_in",
@@ -302,7 +334,9 @@ MONEY_BACK_REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...] | str, ...]], ...
         "payments_sending",
         (
             ("id",),
-            "hash = NEW.hash AND retracted_at IS NULL AND NEW.retracted_at IS NULL",
+            "hash = NEW.hash AND hash <> '' AND retracted_at IS NULL AND NEW.retracted_at IS NULL",
+            "evidence_sha256 = NEW.evidence_sha256 AND evidence_sha256 <> ''"
+            " AND environment = NEW.environment AND retracted_at IS NULL",
             "reference = NEW.reference AND reference <> '' AND retracted_at IS NULL",
             "refund_id = NEW.refund_id AND retracted_at IS NULL",
             "item_id = NEW.item_id AND retracted_at IS NULL",

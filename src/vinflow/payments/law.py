@@ -6,7 +6,7 @@ Per currency and environment, at every moment:
     received = the sum over transfers booked, once per hash, on a verified receiver
     returned = returns of the review desk + refunds done + claw-backs booked
     a payment is `completed` if and only if exactly one credit entry exists for it
-    of no transfer more goes back, or is promised back, than came in; what is promised is held
+    of no transfer and no deposit more goes back, or is promised back, than came in; what is promised is held
     a manual deposit is no transfer: it is credited if and only if one entry of its amount exists for it
 
 and every wallet's balance is its last line's (the wallet's own audit looks at that). When it is
@@ -166,8 +166,12 @@ def _went(
     clawed = ClawBack.objects.filter(**of, decision="booked")
     went = {
         "refunds": (
-            total(Refund.objects.filter(**of, state="done")),
+            total(Refund.objects.filter(**of, state="done", transfer__isnull=False)),
             ("bakong", "refund", "refund:captured"),
+        ),
+        "deposits back": (
+            total(Refund.objects.filter(**of, state="done", deposit__isnull=False)),
+            ("external", "refund", "refund:captured"),
         ),
         "claw-backs": (total(clawed), ("bakong", "clawback", "claw_back")),
         "returns": (fates.get("returned", 0), ("bakong", "transfer", "return")),
@@ -202,7 +206,7 @@ def _went(
 
 
 def _promised(environment: str) -> Iterator[Breach]:
-    """Yield each transfer of which too much goes back, each open refund whose money is not held,
+    """Yield each transfer or deposit of which too much goes back, each open refund whose money is not held,
     each payer who owes and may spend."""
     back = Refund.objects.filter(transfer=OuterRef("pk"), state__in=COUNTED)
     taken = ClawBack.objects.filter(transfer=OuterRef("pk"), decision__in=["", "booked"])
@@ -213,6 +217,15 @@ def _promised(environment: str) -> Iterator[Breach]:
         yield Breach(
             "over_rest",
             f"of transfer {transfer.hash[:8]} {transfer.gone} go back and {transfer.amount_minor} came",
+        )
+    paid_back = Refund.objects.filter(deposit=OuterRef("pk"), state__in=COUNTED)
+    deposits = ManualDeposit.objects.filter(Exists(paid_back), environment=environment).annotate(
+        gone=Coalesce(_sum_of(paid_back, by="deposit"), 0)
+    )
+    for deposit in deposits.filter(Q(gone__gt=F("amount_minor")) | ~Q(decision="credited"))[:SHOWN]:
+        yield Breach(
+            "over_rest",
+            f"of deposit {deposit.pk} {deposit.gone} go back and {deposit.amount_minor} came",
         )
     held = Hold.objects.filter(
         source=Concat(Value("refund:"), OuterRef("reference")),
@@ -240,10 +253,10 @@ def _promised(environment: str) -> Iterator[Breach]:
         yield Breach("frozen", f"the payer of claw-back {clawback.reference} owes and may spend")
 
 
-def _sum_of(rows: QuerySet[Any]) -> Subquery:
+def _sum_of(rows: QuerySet[Any], *, by: str = "transfer") -> Subquery:
     """Return the sum of what an outer row's rows say, as a subquery."""
     return Subquery(
-        rows.order_by().values("transfer").annotate(total=Sum("amount_minor")).values("total"),
+        rows.order_by().values(by).annotate(total=Sum("amount_minor")).values("total"),
         output_field=BigIntegerField(),
     )
 

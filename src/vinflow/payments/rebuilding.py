@@ -13,10 +13,26 @@ from decimal import Decimal, InvalidOperation
 from vinflow.money import Currency, Money
 from vinflow.payments.confirming import asked_of, reported_of
 from vinflow.payments.matching import Match, Reason, judge, reported_money
-from vinflow.payments.models import Attempt, Fate, Payment, ReviewItem, StatementLine, Transfer
+from vinflow.payments.models import (
+    Attempt,
+    Fate,
+    ManualDeposit,
+    Payment,
+    ReviewItem,
+    StatementLine,
+    Transfer,
+)
 from vinflow.payments.states import Status
 
-__all__ = ["Expected", "Leg", "line_entries", "transfer_entries", "wrong_evidence", "wrong_state"]
+__all__ = [
+    "Expected",
+    "Leg",
+    "deposit_entry",
+    "line_entries",
+    "transfer_entries",
+    "wrong_evidence",
+    "wrong_state",
+]
 
 # The person's leg of a credit: their wallet, or the host's own balance where a handler keeps it.
 WHO = "who"
@@ -87,6 +103,12 @@ def line_entries(line: StatementLine) -> list[Expected]:
     elif line.fate == StatementLine.Fate.WRITTEN_OFF:
         entries.append(_entry("unclaimed", line.money, suspense, ("unclaimed", "")))
     return entries
+
+
+def deposit_entry(deposit: ManualDeposit) -> Expected:
+    """Return the entry that a credited deposit must have."""
+    came, given = ("external", deposit.kind), ("user", str(deposit.payer_id))
+    return _entry("credit", deposit.money, came, given)
 
 
 DECIDED = {

@@ -18,13 +18,14 @@ from django.db import transaction
 from django.db.models import F
 
 from vinflow.money import Money
-from vinflow.payments import announcing, conf, four_eyes, law, sending
+from vinflow.payments import announcing, conf, evidence_files, four_eyes, law, sending
 from vinflow.payments.confirming import repeated
-from vinflow.payments.errors import IllegalTransition, KeyReused, LawBroken, RefundRefused
+from vinflow.payments.errors import IllegalTransition, KeyReused, LawBroken, RefundRefused, SendingRefused
+from vinflow.payments.evidence_files import Evidence
 from vinflow.payments.giving_back import Origin, left_of, origin_of, tell_host
 from vinflow.payments.models import Leg, Payment, Refund, Sending, Transfer
 from vinflow.payments.refund_states import RefundEvent, RefundState
-from vinflow.wallet.entries import Entry, bakong_ref, credit, debit
+from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, external_ref
 from vinflow.wallet.errors import AccountClosed, InsufficientFunds, SpendingStopped, WalletFrozen
 from vinflow.wallet.holds import capture, find_hold, hold, release
 from vinflow.wallet.posting import post
@@ -69,8 +70,8 @@ def ask_refund(
     with transaction.atomic():
         locked = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment.pk)
         origin = origin_of(locked, transfer)
-        to_account = " ".join(to_account.split()) or origin.transfer.from_account
-        digest = _digest(locked, origin.transfer, money, to_account, reason)
+        to_account = " ".join(to_account.split()) or origin.sender
+        digest = _digest(locked, origin, money, to_account, reason)
         known = Refund.objects.filter(
             principal=principal, environment=locked.environment, idempotency_key=key
         ).first()
@@ -80,17 +81,18 @@ def ask_refund(
             return known
         _refuse_own(locked, by)
         _check(origin, money, to_account)
-        elsewhere = to_account.casefold() != origin.transfer.from_account.casefold()
+        elsewhere = to_account.casefold() != origin.sender.casefold()
         alone = not elsewhere and four_eyes.alone_may(money, at=at, deciding=True)
         refund = Refund.objects.create(
             payment=locked,
             transfer=origin.transfer,
+            deposit=origin.deposit,
             beneficiary=locked.user,
             environment=locked.environment,
             amount_minor=money.minor,
             currency=money.currency.value,
             leg=origin.leg,
-            receiver=origin.transfer.booked_receiver,
+            receiver=origin.receiver,
             to_account=to_account,
             principal=principal,
             idempotency_key=key,
@@ -149,13 +151,26 @@ def give_up(*, refund: Refund, by: Any, why: str, at: datetime) -> Refund:
         return locked
 
 
-def record_sent(*, refund: Refund, named: str, by: Any, at: datetime, reference: str = "") -> Refund:
+def record_sent(
+    *,
+    refund: Refund,
+    by: Any,
+    at: datetime,
+    named: str = "",
+    reference: str = "",
+    evidence: Evidence | None = None,
+) -> Refund:
     """Return the refund, sent: a person has made the transfer at their bank and names it.
 
-    named: its hash, 64 hex digits. reference: the bank's own, where it shows one. The same record again
-    returns quietly. Raises RefundRefused (own_money, state), SendingRefused (hash_malformed,
-    hash_came_in, hash_used, reference).
+    named: its hash, 64 hex digits. reference: the bank's own, where it shows one. For a manual deposit, of
+    which Bakong knows nothing, there is no hash: evidence is the signed receipt or the bank's slip, and
+    reference its number. The same record again returns quietly. Raises RefundRefused (own_money, state),
+    SendingRefused (hash_malformed, hash_came_in, hash_used, reference, evidence).
     """
+    if refund.deposit_id is not None:
+        return _handed_over(refund, evidence, reference=reference, by=by, at=at)
+    if evidence is not None:
+        raise SendingRefused("a transfer that Bakong knows is named by its hash, not by a paper", "evidence")
     with transaction.atomic():
         payment, locked = _lock(refund)
         _refuse_own(payment, by)
@@ -179,6 +194,33 @@ def record_sent(*, refund: Refund, named: str, by: Any, at: datetime, reference:
         return locked
 
 
+def _handed_over(
+    refund: Refund, evidence: Evidence | None, *, reference: str, by: Any, at: datetime
+) -> Refund:
+    """Record that a deposit went back the way it came: a paper and its number stand for the transfer."""
+    if evidence is None:
+        raise SendingRefused("attach the receipt that the payer signed, or the bank's slip", "evidence")
+    name = evidence_files.keep(evidence)
+    try:
+        with transaction.atomic():
+            payment, locked = _lock(refund)
+            _refuse_own(payment, by)
+            stands = sending.standing(refund=locked)
+            if stands is not None and stands.evidence_sha256 == evidence.sha256:
+                evidence_files.path_of(name).unlink(missing_ok=True)
+                return locked
+            if locked.state != RefundState.APPROVED:
+                raise RefundRefused(f"this refund is {locked.state}: only an approved one is sent", "state")
+            sending.record_paper(
+                refund=locked, evidence=evidence, name=name, reference=reference, by=by, at=at
+            )
+            _advance(locked, RefundEvent.RECORDED_AS_SENT, at=at)
+            return locked
+    except BaseException:
+        evidence_files.path_of(name).unlink(missing_ok=True)
+        raise
+
+
 def take_back(*, refund: Refund, by: Any, why: str, at: datetime) -> Refund:
     """Return the refund, approved again: the record of its transfer named the wrong one.
 
@@ -199,6 +241,8 @@ def look_up(*, refund: Refund, at: datetime, by: Any = None) -> Refund:
     kept with the record and the refund stays sent. Safe to repeat. Raises RefundRefused (state).
     """
     refund = Refund.objects.select_related("payment").get(pk=refund.pk)
+    if refund.deposit_id is not None:
+        raise RefundRefused("Bakong knows nothing of a deposit: a second person looks at the paper", "state")
     asked = _sent(refund)
     answer = sending.ask(asked, payment=refund.payment, since=refund.asked_at, by=by)
 
@@ -233,7 +277,10 @@ def vouch(*, refund: Refund, by: Any, why: str, at: datetime) -> Refund:
 
 def _book(refund: Refund, stands: Sending, *, at: datetime) -> None:
     """Take the held money out of the wallet and out of our account: one balanced entry, once."""
-    ours = bakong_ref(sending.account_of(stands), refund.environment)
+    if refund.deposit_id is not None:
+        ours = external_ref(refund.environment, refund.receiver)
+    else:
+        ours = bakong_ref(sending.account_of(stands), refund.environment)
     memo = f"refund {refund.reference}, {refund.payment.transaction_id}"
     if refund.leg == Leg.WALLET:
         held = find_hold(_source(refund), PURPOSE)
@@ -278,14 +325,15 @@ def _let_go(refund: Refund, *, at: datetime) -> None:
 
 def _check(origin: Origin, money: Money, to_account: str) -> None:
     """Raise RefundRefused for an amount, a receiver or a leg that cannot be."""
-    if money.currency.value != origin.transfer.currency:
-        raise RefundRefused(f"{origin.transfer.currency} came in: nothing else goes back", "currency")
+    if money.currency is not origin.came.currency:
+        raise RefundRefused(f"{origin.came.currency} came in: nothing else goes back", "currency")
     if money.minor <= 0:
         raise RefundRefused("an amount is above zero", "amount")
-    left = left_of(origin.transfer)
+    left = left_of(origin)
     if money > left:
         raise RefundRefused(f"{left} are left of what came in", "over_rest")
-    if not 3 <= len(to_account) <= ACCOUNT_MAX:
+    named = 3 <= len(to_account) <= ACCOUNT_MAX
+    if not to_account or (to_account != origin.sender and not named):
         raise RefundRefused("name the account it goes to: the answer did not name the sender's", "account")
     if origin.leg == Leg.HOST and conf.refund_handler() is None:
         raise RefundRefused(
@@ -349,6 +397,6 @@ def _source(refund: Refund) -> str:
     return f"refund:{refund.reference}"
 
 
-def _digest(payment: Payment, transfer: Transfer, money: Money, to_account: str, why: str) -> str:
-    body = [payment.transaction_id, transfer.hash, money.minor, money.currency.value, to_account, why]
+def _digest(payment: Payment, origin: Origin, money: Money, to_account: str, why: str) -> str:
+    body = [payment.transaction_id, origin.name, money.minor, money.currency.value, to_account, why]
     return hashlib.sha256(json.dumps(body).encode()).hexdigest()

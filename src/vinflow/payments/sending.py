@@ -20,10 +20,11 @@ from vinflow.payments import budgeting, conf, gateways
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.errors import SendingRefused
 from vinflow.payments.evidence import clean, plain
+from vinflow.payments.evidence_files import Evidence
 from vinflow.payments.matching import HASH, Difference, Expected, differences
-from vinflow.payments.models import Payment, Refund, ReviewItem, Sending, Transfer
+from vinflow.payments.models import ManualDeposit, Payment, Refund, ReviewItem, Sending, Transfer
 
-__all__ = ["Answer", "ask", "note", "record", "retract", "standing", "vouch"]
+__all__ = ["Answer", "ask", "note", "record", "record_paper", "retract", "standing", "vouch"]
 
 REFERENCE = re.compile(r"[0-9A-Za-z._/ -]{4,100}")
 WHY_LEAST = 3
@@ -98,6 +99,42 @@ def record(
         to_account=to_account,
         hash=digest,
         reference=reference,
+        recorded_by=by,
+        recorded_at=at,
+    )
+
+
+def record_paper(
+    *, refund: Refund, evidence: Evidence, name: str, reference: str, by: Any, at: datetime
+) -> Sending:
+    """Return the record of a deposit that a person gave back, made now; inside the caller's transaction.
+
+    evidence, name: the file, judged and kept. reference: the number on it. Raises SendingRefused: no number,
+    or a paper or a number that was used already.
+    """
+    reference = " ".join(reference.split())
+    if not REFERENCE.fullmatch(reference):
+        raise SendingRefused(
+            "the bank's reference has 4 to 100 letters, digits, dots, dashes or slashes", "reference"
+        )
+    whose = {"environment": refund.environment, "evidence_sha256": evidence.sha256}
+    if ManualDeposit.objects.filter(**whose).exclude(decision=ManualDeposit.Decision.REFUSED).exists():
+        raise SendingRefused("this paper brought money in: attach the one by which it went out", "evidence")
+    stands = Sending.objects.filter(retracted_at__isnull=True)
+    if stands.filter(**whose).exists() or stands.filter(reference=reference).exists():
+        raise SendingRefused("this paper or its number is used already: each counts once", "evidence")
+    return Sending.objects.create(
+        refund=refund,
+        environment=refund.environment,
+        amount_minor=refund.amount_minor,
+        currency=refund.currency,
+        receiver=refund.receiver,
+        to_account=refund.to_account,
+        reference=reference,
+        evidence_name=name,
+        evidence_type=evidence.type,
+        evidence_size=len(evidence.body),
+        evidence_sha256=evidence.sha256,
         recorded_by=by,
         recorded_at=at,
     )
@@ -180,7 +217,7 @@ def vouch(sending: Sending, *, by: Any, why: str, at: datetime) -> None:
         raise SendingRefused("a second person must vouch for what you recorded", "same_person")
     if len(why.strip()) < WHY_LEAST:
         raise SendingRefused("say where you saw it: the reason is kept", "why")
-    if not sending.last_outcome:
+    if sending.hash and not sending.last_outcome:
         raise SendingRefused("ask Bakong first", "not_asked")
     if set(sending.differs) - SEEN_BY_EYES:
         raise SendingRefused("Bakong knows this hash as another transfer", "differs")

@@ -1,9 +1,9 @@
 """Every payment's state, every wallet's balance and every total, rebuilt from evidence and compared.
 
 The audit of the ledger asks whether the books agree with themselves. This asks whether they agree with what
-happened: it works out from transfers, lines of statements, refunds and people's decisions which entries
-there must be (rebuilding.py) and compares them, one to one, with those that are. All at one moment, read in
-chunks, linear in the rows; nothing is written.
+happened: it works out from transfers, lines of statements, deposits, refunds and people's decisions which
+entries there must be (rebuilding.py) and compares them, one to one, with those that are. All at one moment,
+read in chunks, linear in the rows; nothing is written.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from vinflow.payments.models import (
     Attempt,
     ClawBack,
     Fate,
+    ManualDeposit,
     Method,
     Payment,
     Refund,
@@ -32,11 +33,13 @@ from vinflow.payments.models import (
 from vinflow.payments.rebuilding import (
     WHO,
     Expected,
+    deposit_entry,
     line_entries,
     transfer_entries,
     wrong_evidence,
     wrong_state,
 )
+from vinflow.payments.states import Status
 from vinflow.wallet.audit import one_moment
 from vinflow.wallet.findings import KEPT, Findings, Tick
 from vinflow.wallet.models import Account, JournalEntry, JournalLine
@@ -68,6 +71,7 @@ class Verification(Findings):
     payments: int = 0
     transfers: int = 0
     statement_lines: int = 0
+    deposits: int = 0
     refunds: int = 0
     entries: int = 0
     wallets: int = 0
@@ -103,16 +107,18 @@ def verify(*, tick: Tick = lambda done, total: None) -> Verification:
     """
     report, started = Verification(), time.monotonic()
     with one_moment(connection):
-        total = sum(rows.objects.count() for rows in (Transfer, StatementLine, Payment))
+        total = sum(rows.objects.count() for rows in (Transfer, StatementLine, ManualDeposit, Payment))
         sums: Sums = defaultdict(int)
         walks: tuple[tuple[QuerySet[Any], Callable[..., Iterator[str]]], ...] = (
             (Payment.objects.only(*OF_PAYMENTS), _payments),
             (StatementLine.objects.all(), _lines),
+            (ManualDeposit.objects.select_related("payment"), _deposits),
         )
         for rows, walk in walks:
             for chunk in _chunks(rows):
                 report.take(walk(report, chunk, sums))
-                tick(report.payments + report.transfers + report.statement_lines, total)
+                done = report.payments + report.transfers + report.statement_lines + report.deposits
+                tick(done, total)
         report.take(_without_evidence())
         report.take(_money_back(report))
         report.take(_accounts(report, sums))
@@ -187,6 +193,24 @@ def _lines(report: Verification, chunk: Sequence[StatementLine], sums: Sums) -> 
         yield from _compare(report, one.source, one.environment, wanted, posted.get(one.source, {}), sums)
 
 
+def _deposits(report: Verification, chunk: Sequence[ManualDeposit], sums: Sums) -> Iterator[str]:
+    """Yield credited deposits whose payment or whose entry is another: the paper is the evidence here."""
+    credited = [(one, one.payment) for one in chunk if one.decision == ManualDeposit.Decision.CREDITED]
+    posted = _posted([f"deposit:{payment.transaction_id}" for _one, payment in credited if payment])
+    report.deposits += len(chunk)
+    for one, payment in credited:
+        if payment is None or (payment.money, payment.user_id, payment.status) != (
+            one.money,
+            one.payer_id,
+            Status.COMPLETED,
+        ):
+            yield f"deposit {one.pk} of {one.money} is credited, and its payment is another"
+            continue
+        source = f"deposit:{payment.transaction_id}"
+        wanted, there = [deposit_entry(one)], posted.get(source, {})
+        yield from _compare(report, source, one.environment, wanted, there, sums)
+
+
 def _compare(
     report: Verification,
     source: str,
@@ -256,10 +280,11 @@ def _money_back(report: Verification) -> Iterator[str]:
             posted = _posted([f"{word}:{one.reference}" for one in chunk])
             for one in chunk:
                 lines = posted.get(f"{word}:{one.reference}", {}).get(purpose, [])
-                out = sum(line.minor for line in lines if (line.kind, line.side) == ("bakong", "C"))
+                ours = "external" if getattr(one, "deposit_id", None) is not None else "bakong"
+                out = sum(line.minor for line in lines if (line.kind, line.side) == (ours, "C"))
                 wanted = one.amount_minor if one.pk in finished else 0
                 if out != wanted:
-                    yield f"{word} {one.reference}: {out} left the bank by the books, {wanted} by its record"
+                    yield f"{word} {one.reference}: {out} left us by the books, {wanted} by its record"
 
 
 def _accounts(report: Verification, sums: Sums) -> Iterator[str]:
@@ -267,9 +292,9 @@ def _accounts(report: Verification, sums: Sums) -> Iterator[str]:
 
     What the host itself spent or moved has no other record than the journal: it is taken from there.
     """
-    by_evidence = Q(lines__entry__source__gte="transfer:", lines__entry__source__lt="transfer;") | Q(
-        lines__entry__source__gte="statement:", lines__entry__source__lt="statement;"
-    )
+    by_evidence = Q()
+    for word in ("transfer", "statement", "deposit"):
+        by_evidence |= Q(lines__entry__source__gte=f"{word}:", lines__entry__source__lt=f"{word};")
     signed = Case(When(lines__side="C", then=F("lines__amount_minor")), default=-F("lines__amount_minor"))
     rows = (
         Account.objects.annotate(

@@ -22,7 +22,7 @@ from vinflow.payments import clock, depositing, evidence_files, settings_store
 from vinflow.payments.errors import DepositRefused
 from vinflow.payments.models import ManualDeposit
 
-__all__ = ["deposit_decide", "deposit_evidence", "deposit_new", "deposits"]
+__all__ = ["deposit_decide", "deposit_evidence", "deposit_new", "deposits", "evidence_file"]
 
 SIZE = 25
 KINDS = {"cash": "Cash", "bank": "Bank transfer"}
@@ -142,14 +142,20 @@ def deposit_decide(request: HttpRequest, pk: int) -> HttpResponse:
 def deposit_evidence(request: HttpRequest, pk: int) -> HttpResponseBase:
     """Send the file of a deposit, always as a download: nothing in it runs on our pages."""
     found = _deposit(pk)
-    ending = next(ending for name, _begins, ending in evidence_files.TYPES if name == found.evidence_type)
+    return evidence_file(found.evidence_name, found.evidence_type, f"deposit-{found.pk}")
+
+
+def evidence_file(name: str, kind: str, called: str) -> FileResponse:
+    """Return a stored file as a download that runs nothing. Raises Http404 where it is gone.
+
+    name: under which it is kept. kind: its type, as it was judged. called: what the download is named.
+    """
+    ending = next(ending for known, _begins, ending in evidence_files.TYPES if known == kind)
     try:
-        file = evidence_files.path_of(found.evidence_name).open("rb")
+        file = evidence_files.path_of(name).open("rb")
     except (OSError, ValueError):
         raise Http404 from None
-    answer = FileResponse(
-        file, as_attachment=True, filename=f"deposit-{found.pk}.{ending}", content_type=found.evidence_type
-    )
+    answer = FileResponse(file, as_attachment=True, filename=f"{called}.{ending}", content_type=kind)
     answer["Content-Security-Policy"] = "default-src 'none'; sandbox"
     answer["X-Content-Type-Options"] = "nosniff"
     return answer

@@ -51,6 +51,7 @@ def payment(request: HttpRequest, reference: str) -> HttpResponse:
         "decided": [view for view in file.items if view.item.decision],
         "needs_two": bool(opened) and may_decide and dossier.needs_two(opened[0], at=at),
         "refundable": file.left if may(request.user, "ask_refund") else [],
+        "deposit_left": file.deposit_left if may(request.user, "ask_refund") else None,
         "refund_key": secrets.token_hex(16),
         "may_recheck": may(request.user, "recheck_payment"),
         "may_decide": may_decide,

@@ -7,24 +7,26 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 
 from vinflow.backoffice import listing, meanings, refund_views
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.pages import money_back
+from vinflow.backoffice.pages.deposits import evidence_file
 from vinflow.backoffice.pages.money_back import text
 from vinflow.backoffice.rights import rights_of
 from vinflow.backoffice.words import say
 from vinflow.money import MoneyError
-from vinflow.payments import clock, refunding
-from vinflow.payments.errors import KeyReused, MoneyBackRefused
-from vinflow.payments.models import Refund
+from vinflow.payments import clock, evidence_files, refunding
+from vinflow.payments.errors import KeyReused, MoneyBackRefused, SendingRefused
+from vinflow.payments.models import Refund, Sending
 from vinflow.payments.refund_states import HELD
 
 __all__ = [
     "refund",
     "refund_approve",
+    "refund_evidence",
     "refund_give_up",
     "refund_look_up",
     "refund_reject",
@@ -108,8 +110,19 @@ def _tell(request: HttpRequest, done: Refund) -> None:
 
 
 def _sent(request: HttpRequest, found: Refund) -> Refund:
-    """Record what was sent and ask the gateway about it at once."""
+    """Record what was sent and ask the gateway about it at once; of a deposit it knows nothing."""
     named, reference = text(request, "hash"), text(request, "bank_reference")
+    if found.deposit_id is not None:
+        file = request.FILES.get("evidence")
+        if file is not None and file.size is not None and file.size > evidence_files.SIZE_MAX:
+            raise SendingRefused("the file is too large: 5 MB is the most", "evidence")
+        try:
+            evidence = evidence_files.read(file.read() if file is not None else b"")
+        except evidence_files.BadEvidence as bad:
+            raise SendingRefused(str(bad), "evidence") from bad
+        return refunding.record_sent(
+            refund=found, evidence=evidence, reference=reference, by=request.user, at=clock.now()
+        )
     done = refunding.record_sent(
         refund=found, named=named, reference=reference, by=request.user, at=clock.now()
     )
@@ -126,6 +139,15 @@ def _with_reason(step: Any) -> Callable[[HttpRequest, Refund], Refund]:
 
 def _look_up(request: HttpRequest, found: Refund) -> Refund:
     return refunding.look_up(refund=found, by=request.user, at=clock.now())
+
+
+@desk("refund_evidence")
+def refund_evidence(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Send the receipt by which a deposit went back, always as a download."""
+    found = Sending.objects.filter(pk=pk, environment=listing.environment()).exclude(evidence_name="").first()
+    if found is None:
+        raise Http404
+    return evidence_file(found.evidence_name, found.evidence_type, f"refund-{found.pk}")
 
 
 refund_approve = _act("refund_approve", _with_reason(refunding.approve))

@@ -1,4 +1,4 @@
-"""Refund and Sending: money back to a payer, and each transfer that a person sent at their bank for it."""
+"""Refund and Sending: money back to a payer, and each time a person sent or handed it over."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.db.models import F, Q
 from vinflow.money import Currency, Money
 from vinflow.payments.errors import IllegalTransition
 from vinflow.payments.models.choices import ALPHABET, CURRENCIES, ENVIRONMENTS, MONEY_MAX
+from vinflow.payments.models.deposits import ManualDeposit
 from vinflow.payments.models.payments import Payment
 from vinflow.payments.models.transfers import ReviewItem, Transfer
 from vinflow.payments.refund_states import HELD, RefundEvent, RefundState, after
@@ -45,13 +46,16 @@ def staff(**options: Any) -> Any:
 class Refund(models.Model):
     """Money that goes back for one payment, whole or in part. Its public name is reference.
 
-    receiver: our account it goes out of. to_account: where it goes, by default where it came from.
+    Of a transfer that Bakong reported, or of a manual deposit: of one of them. receiver: our account it
+    goes out of, for a deposit the way it came (cash, bank). to_account: where it goes, by default where it
+    came from.
     alone: it is within what one person may do in a day; otherwise decided_by is the second person.
     """
 
     reference = models.CharField(max_length=25, unique=True, default=new_refund_reference, editable=False)
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
-    transfer = models.ForeignKey(Transfer, on_delete=models.PROTECT, related_name="refunds")
+    transfer = models.ForeignKey(Transfer, null=True, on_delete=models.PROTECT, related_name="refunds")
+    deposit = models.ForeignKey(ManualDeposit, null=True, on_delete=models.PROTECT, related_name="refunds")
     beneficiary = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="khqr_refunds"
     )
@@ -87,6 +91,11 @@ class Refund(models.Model):
                 name="refund_currency_known", condition=Q(currency__in=[c.value for c in Currency])
             ),
             models.CheckConstraint(name="refund_says_why", condition=~Q(why="")),
+            models.CheckConstraint(
+                name="refund_of_one",
+                condition=Q(transfer__isnull=False, deposit__isnull=True)
+                | Q(transfer__isnull=True, deposit__isnull=False, leg="wallet"),
+            ),
             models.CheckConstraint(
                 name="refund_state_fits",
                 condition=Q(state="asked", alone=False, decided_by__isnull=True, ended_at__isnull=True)
@@ -154,10 +163,13 @@ class Refund(models.Model):
 
 
 class Sending(models.Model):
-    """A transfer that a person sent at their bank: for a refund, or to return money in suspense.
+    """What a person sent at their bank: for a refund, or to return money in suspense.
 
     hash, reference: the bank's names for it, each used once of all records that stand. seen_at: since
     when it counts, because the bank has shown it, or because a second person vouched for it.
+
+    evidence_*: the signed receipt or the bank's slip, where a manual deposit goes back: Bakong has no hash
+    for it, so it has no hash here, and a second person looks at the paper.
     """
 
     refund = models.ForeignKey(Refund, null=True, on_delete=models.PROTECT, related_name="sendings")
@@ -167,8 +179,12 @@ class Sending(models.Model):
     currency = models.CharField(max_length=3, choices=CURRENCIES)
     receiver = models.CharField(max_length=64)
     to_account = models.CharField(max_length=100, blank=True, default="")
-    hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64, blank=True, default="")
     reference = models.CharField(max_length=100, blank=True, default="")
+    evidence_name = models.CharField(max_length=40, blank=True, default="")
+    evidence_type = models.CharField(max_length=40, blank=True, default="")
+    evidence_size = models.PositiveIntegerField(default=0)
+    evidence_sha256 = models.CharField(max_length=64, blank=True, default="")
     recorded_by = staff()
     recorded_at = models.DateTimeField()
     looks = models.PositiveSmallIntegerField(default=0)
@@ -196,7 +212,16 @@ class Sending(models.Model):
                 condition=Q(refund__isnull=False, item__isnull=True)
                 | Q(refund__isnull=True, item__isnull=False),
             ),
-            models.CheckConstraint(name="sending_has_hash", condition=~Q(hash="")),
+            models.CheckConstraint(
+                name="sending_has_hash",
+                condition=Q(evidence_sha256="", evidence_name="") & ~Q(hash="")
+                | (
+                    Q(hash="", item__isnull=True)
+                    & ~Q(evidence_sha256="")
+                    & ~Q(evidence_name="")
+                    & ~Q(reference="")
+                ),
+            ),
             models.CheckConstraint(
                 name="sending_seen_or_retracted",
                 condition=Q(seen_at__isnull=True) | Q(retracted_at__isnull=True),
@@ -211,7 +236,14 @@ class Sending(models.Model):
             ),
             # A record taken back named the wrong transfer: that one may still be recorded where it belongs.
             models.UniqueConstraint(
-                name="sending_hash_once", fields=["hash"], condition=Q(retracted_at__isnull=True)
+                name="sending_hash_once",
+                fields=["hash"],
+                condition=Q(retracted_at__isnull=True) & ~Q(hash=""),
+            ),
+            models.UniqueConstraint(
+                name="sending_evidence_once",
+                fields=["environment", "evidence_sha256"],
+                condition=Q(retracted_at__isnull=True) & ~Q(evidence_sha256=""),
             ),
             models.UniqueConstraint(
                 name="sending_reference_once",
@@ -227,7 +259,7 @@ class Sending(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.hash[:8]} {self.money}"
+        return f"{self.hash[:8] or self.reference} {self.money}"
 
     @property
     def money(self) -> Money:
