@@ -719,9 +719,8 @@ def test_there_are_more_than_twenty_attacks_for_each_database(vendor):
 
 
 def test_the_table_in_the_documentation_lists_exactly_these_attacks():
-    rows = re.findall(
-        r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", DOCS.read_text(encoding="utf-8"), re.MULTILINE
-    )
+    ledger, _mark, _payments = DOCS.read_text(encoding="utf-8").partition("### On payments")
+    rows = re.findall(r"^\| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", ledger, re.MULTILINE)
     short = {BOTH: "both", SQLITE: "SQLite", POSTGRES: "PostgreSQL"}
 
     listed = {
