@@ -24,6 +24,7 @@ from vinflow.sandbox.errors import SandboxError
 __all__ = ["Cashiers", "books_of_refunds", "never_more_than_came"]
 
 ROUNDS = 40  # in the calm, before somebody is told that refunds have no end
+CLUMSY = 0.25  # of the names they write down are another transfer's, or nobody's
 ASK_SKEW_S = 100  # a refund asked for hours ahead of the bank's clock is never older than its transfer
 COUNTED = "('asked', 'approved', 'sent', 'done')"
 
@@ -132,7 +133,7 @@ class Cashiers:
             self.sent[refund.reference], self.amounts[made.hash] = made.hash, refund.money
             world.note(f"a cashier sends {refund.money} {made.hash[:8]}")
         named = self.sent[refund.reference]
-        if not rightly and chance.random() < 0.25:
+        if not rightly and chance.random() < CLUMSY:
             others = [hash_ for hash_, money in self.amounts.items() if money != refund.money]
             others += [transfer.hash for transfer in world.bank.transfers[:3]]
             named = chance.choice([*others, "ab" * 32, "no hash"])
