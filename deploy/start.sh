@@ -13,10 +13,13 @@ prepare)
     if [ -n "${VINFLOW_STATIC_ROOT:-}" ]; then vinflow manage collectstatic --no-input --verbosity 0; fi
     ;;
 web)
+    # Each open checkout holds one answer open for half an hour. Left to itself granian lets 1,024 answers run at once,
+    # divided among its workers, and then nobody is served any more; the site itself opens 20,000 streams at most.
     # Without the kill time-out granian ignores a second SIGTERM after one that came while it was starting.
     exec granian vinflow.project.asgi:application --interface asgi --no-ws \
         --host "${VINFLOW_BIND:-127.0.0.1}" --port "${VINFLOW_PORT:-8000}" \
-        --workers "${VINFLOW_WEB_WORKERS:-1}" --workers-kill-timeout 3 --log-level warning
+        --workers "${VINFLOW_WEB_WORKERS:-1}" --backpressure 25000 --workers-kill-timeout 3 \
+        --log-level warning
     ;;
 watch) exec vinflow watch ;;
 alerts) exec vinflow manage staff_alerts --every 60 ;;

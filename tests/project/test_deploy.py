@@ -187,3 +187,13 @@ def test_the_start_script_prepares_serves_and_stops(tmp_path: Path) -> None:
         with suppress(ProcessLookupError):
             os.killpg(site.pid, signal.SIGKILL)
         site.wait()
+
+
+def test_the_start_script_lets_more_answers_run_than_there_may_be_streams() -> None:
+    from vinflow.storefront import events
+
+    script = (DEPLOY / "start.sh").read_text(encoding="utf-8")
+    given = re.search(r"--backpressure (\d+)", script)
+
+    assert given is not None
+    assert int(given[1]) > events.PAGES_MAX

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -196,3 +198,22 @@ async def test_other_methods_are_refused() -> None:
 
 def test_where_no_stream_is_served_the_browser_is_told_to_stop_asking(client: Any) -> None:
     assert client.get("/payment/TXN1/events").status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "room", "soft_then"),
+    [(1024, 1024, 524, 1024), (1024, 4096, 2000, 2500), (256, 256, 0, 256), (9000, 9000, 2000, 9000)],
+)
+def test_a_process_holds_no_more_streams_than_its_open_files_allow(
+    soft: int, hard: int, room: int, soft_then: int
+) -> None:
+    """In a process of its own: the limit is a process's, and one that was lowered stays low."""
+    script = (
+        f"import resource as r; r.setrlimit(r.RLIMIT_NOFILE, ({soft}, {hard}))\n"
+        "from vinflow.storefront.open_files import room_for\n"
+        "print(room_for(2000), r.getrlimit(r.RLIMIT_NOFILE)[0])"
+    )
+
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
+
+    assert told.split() == [str(room), str(soft_then)]

@@ -31,6 +31,7 @@ from vinflow.payments import announcing
 from vinflow.payments.models import Payment, ReviewItem
 from vinflow.storefront.links import opened_by_link
 from vinflow.storefront.listening import can_listen, listen
+from vinflow.storefront.open_files import room_for
 from vinflow.storefront.pages.access import payment_of
 
 __all__ = ["Hub", "application", "hub", "marks"]
@@ -84,6 +85,7 @@ class Hub:
         self._read = read
         self._waiting: dict[str, Waiting] = {}
         self._pages: Counter[Any] = Counter()
+        self._pages_max: int | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._poller: asyncio.Task[None] | None = None
         self._listener: asyncio.Task[None] | None = None
@@ -119,7 +121,9 @@ class Hub:
         self, reference: str, *, user: Any, mark: Mark | None
     ) -> AsyncIterator[asyncio.Event | None]:
         """Yield the bell of a newly opened page, None when there are too many pages already."""
-        if len(self) >= PAGES_MAX or self._pages[user] >= PAGES_MAX_PER_USER:
+        if self._pages_max is None:
+            self._pages_max = room_for(PAGES_MAX)
+        if len(self) >= self._pages_max or self._pages[user] >= PAGES_MAX_PER_USER:
             yield None
             return
         self._loop = asyncio.get_running_loop()
