@@ -146,9 +146,32 @@ def write_entries(
         entries.append(row)
         rows += planned
         seals.append(Seal(pk=pk, line_count=2))
-    JournalEntry.objects.using(using).bulk_create(entries)
-    JournalLine.objects.using(using).bulk_create(rows)
-    Seal.objects.using(using).bulk_create(seals)
+    insert(JournalEntry, entries, using=using)
+    insert(JournalLine, rows, using=using)
+    insert(Seal, seals, using=using)
+
+
+def insert(model: Any, made: list[Any], *, using: str) -> None:
+    """Write rows by one prepared statement: bulk_create() spends most of a filling on composing its SQL."""
+    from django.db import connections
+
+    if not made:
+        return
+    connection = connections[using]
+    # An automatic key is None in all of them; what is None in some (a house account's line) is written.
+    fields = [
+        field
+        for field in model._meta.concrete_fields
+        if any(getattr(one, field.attname) is not None for one in made)
+    ]
+    names = ", ".join(connection.ops.quote_name(field.column) for field in fields)
+    holes = ", ".join(["%s"] * len(fields))
+    rows = [
+        [field.get_db_prep_save(getattr(one, field.attname), connection=connection) for field in fields]
+        for one in made
+    ]
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {model._meta.db_table} ({names}) VALUES ({holes})", rows)
 
 
 def advance_sequence(entry_id: int, *, using: str) -> None:

@@ -23,7 +23,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from bench.ledger import AT, advance_sequence, database, server_version, spread
+from bench.ledger import AT, advance_sequence, database, insert, server_version, spread
 
 CHUNK = 2_000
 RATIO_MAX = 11.0
@@ -106,7 +106,7 @@ def fill(first: int, last: int, accounts: dict[Any, Any], refs: list[Any]) -> No
         rows[JournalLine] += planned
         rows[Seal].append(Seal(pk=pk, line_count=2))
     for model, made in rows.items():
-        model.objects.bulk_create(made, batch_size=500)
+        insert(model, made, using="default")
 
 
 def grow(before: int, transfers: int, accounts: dict[Any, Any], refs: list[Any]) -> None:
