@@ -16,7 +16,17 @@ WRITES = {
     *("recheck", "note", "decide", "approve", "withdraw", "proposal", "resume", "role", "look_up_return"),
     *("deposit_new", "deposit_decide"),
 }
-WRITES |= {"export_new", "run", "explain", "closing", "link", "check_books", "connection", "recheck_many"}
+WRITES |= {
+    "export_new",
+    "run",
+    "explain",
+    "closing",
+    "link",
+    "check_books",
+    "connection",
+    "recheck_many",
+    "receiver",
+}
 
 # Who comes in where, written out by hand; the code's own table must say the same.
 MAY = {
@@ -37,7 +47,7 @@ ASKS |= {"clawback", "clawback_withdraw", "clawback_repay", "repayment_drop"}
 APPROVES |= {"clawback_approve", "clawback_reject", "repayment_book"}
 WRITES |= ASKS | APPROVES
 MAY["manager"] |= ASKS
-MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "resume", "people", "role"} | APPROVES
+MAY["owner"] = MAY["admin"] = MAY["manager"] | {"proposal", "receiver", "resume", "people", "role"} | APPROVES
 MAY["anonymous"] = MAY["payer"] = MAY["nobody"] = set()
 OPEN = {"health", "ready"}
 

@@ -25,7 +25,7 @@ from vinflow.backoffice.models import AlertState, RoleProposal, SafetyProposal
 from vinflow.backoffice.words import say
 from vinflow.payments import conf as payments_conf
 from vinflow.payments.errors import NotConfigured
-from vinflow.payments.models import ReviewItem
+from vinflow.payments.models import ReceiverAlias, ReviewItem
 
 __all__ = ["events", "step"]
 
@@ -84,6 +84,14 @@ def events(*, at: datetime) -> list[Note]:
         said = "A role was changed" if change.decision else "A change of roles is proposed"
         key = f"role_{change.pk}_{change.decision or 'open'}"
         told.append(Note(key, say(said), reverse("backoffice:people")))
+    for wish in ReceiverAlias.objects.filter(Q(decision="") | Q(decision="approved", decided_at__gt=since)):
+        said = (
+            "Accepted receivers were changed"
+            if wish.decision
+            else "A change of accepted receivers is proposed"
+        )
+        key = f"receiver_{wish.pk}_{wish.decision or 'open'}"
+        told.append(Note(key, say(said), reverse("backoffice:settings")))
     if ends is not None:
         days = next((days for days in TOKEN_DAYS if ends - at <= timedelta(days=days)), None)
         if days is not None:

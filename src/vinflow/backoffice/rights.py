@@ -112,6 +112,7 @@ ADDRESSES: Mapping[str, str | None] = {
     "settings": "see_settings",  # saving asks for change_settings besides
     "connection": "recheck_payment",
     "proposal": "change_safety",
+    "receiver": "change_safety",
     "deposits": "see_deposits",
     "deposit_evidence": "see_deposits",
     "deposit_new": "open_deposit",

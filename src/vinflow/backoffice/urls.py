@@ -37,6 +37,7 @@ urlpatterns = [
     path("admin/settings/payments/", settings.settings_page, name="settings"),
     path("admin/settings/payments/connection/", settings.test_connection, name="connection"),
     path("admin/settings/payments/safety/", proposal.proposal, name="proposal"),
+    path("admin/settings/payments/receiver/", proposal.receiver, name="receiver"),
     path("admin/settings/people/", people.people, name="people"),
     path("admin/settings/people/role/", people.role, name="role"),
     path("admin/transactions/", transactions.transactions, name="transactions"),

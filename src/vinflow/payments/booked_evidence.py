@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from vinflow.bakong import Found, Outcome
 from vinflow.money import Currency, Money
-from vinflow.payments import conf
+from vinflow.payments import conf, receivers
 from vinflow.payments.differences import Booked
 from vinflow.payments.models import ClawBack, Fate, Transfer
 from vinflow.wallet.models import JournalLine
@@ -21,7 +21,7 @@ RECEIVED = ("credit", "credit_extra", "suspense")  # the purposes under which mo
 def booked_of(transfers: Sequence[Transfer]) -> dict[int, Booked]:
     """Return, by transfer id, what the ledger's own lines say came; nothing where they say nothing."""
     sources = {f"transfer:{one.hash}": one for one in transfers}
-    aliases = conf.receivers()
+    aliases = (*conf.receivers(), *receivers.of_two_owners(ever=True))
     taken_back = set(
         Transfer.objects.filter(
             Exists(ClawBack.objects.filter(transfer=OuterRef("pk"), decision="booked")),

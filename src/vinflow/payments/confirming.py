@@ -34,6 +34,7 @@ from vinflow.payments.matching import (
 )
 from vinflow.payments.models import Attempt, Fate, Payment, PaymentSettings, ReviewItem, Transfer
 from vinflow.payments.prepared import Prepared
+from vinflow.payments.receivers import receivers_for
 from vinflow.payments.statements.settling import hand_over
 from vinflow.payments.states import Status
 from vinflow.wallet.reading import by_hand
@@ -183,7 +184,7 @@ def file_claim(*, payment: Payment, found: Found, named: str, at: datetime) -> R
 def _further_reasons(payment: Payment, attempt: Attempt, found: Found, *, at: datetime) -> list[Reason]:
     """Return what else speaks against a claimed transfer: another amount, sent back, too early."""
     facts = Transfer(hash=found.transfer.hash, asked_at=at, **_facts(found))
-    verdict = judge(reported_of(facts), asked_of(payment, attempt))
+    verdict = judge(reported_of(facts), asked_of(payment, attempt, facts))
     return [] if isinstance(verdict, Match) else list(verdict.reasons)
 
 
@@ -247,13 +248,17 @@ def _open_item(
     return item
 
 
-def asked_of(payment: Payment, attempt: Attempt) -> Asked:
-    """Return what an attempt asked for, from our own rows, never from a browser."""
+def asked_of(payment: Payment, attempt: Attempt, transfer: Transfer) -> Asked:
+    """Return what an attempt asked for, from our own rows, never from a browser.
+
+    transfer: what came; its receiver is looked up among the owners' accounts where the usual ones do not
+    hold it.
+    """
     own = attempt.receiver
     stated = attempt.protocol == conf.Protocol.OPEN_API
     return Asked(
         money=payment.money,
-        receivers={own, *conf.receivers()} if stated else {own},
+        receivers=receivers_for(transfer.to_account, own) if stated else {own},
         created_at=attempt.created_at,
         expires_at=attempt.expires_at,
         watch_until=attempt.watch_until,
@@ -322,7 +327,7 @@ def _process(transfer_id: int, *, at: datetime) -> Transfer:
     if transfer.tries >= TRIES_MAX:
         return _to_review(attempt, transfer, [Reason.NOT_CREDITABLE], at=at)
     settings = settings_store.current()
-    verdict = judge(reported_of(transfer), asked_of(payment, attempt))
+    verdict = judge(reported_of(transfer), asked_of(payment, attempt, transfer))
     if not isinstance(verdict, Match):
         return _to_review(attempt, transfer, list(verdict.reasons), at=at)
     held = _held_back(payment, settings, late=verdict.late, at=at)
@@ -367,7 +372,7 @@ def _to_review(attempt: Attempt, transfer: Transfer, reasons: list[Reason], *, a
     money = transfer.money
     stated = attempt.protocol == conf.Protocol.OPEN_API
     verified = not stated or receiver_accepted(
-        transfer.to_account or None, {attempt.receiver, *conf.receivers()}
+        transfer.to_account or None, receivers_for(transfer.to_account, attempt.receiver)
     )
     if money is not None and verified and Reason.SENT_BACK not in reasons:
         hand_over(attempt, transfer, at=at)

@@ -22,6 +22,7 @@ PaymentError (Exception)
     RefundRefused            a refund or an act on one that the rules do not allow; .code names the rule
     SendingRefused           the transfer that a person names cannot be the one; .code names the rule
     ClawBackRefused          a claw-back or a repayment that the rules do not allow
+  ReceiverRefused            a change of accepted receivers that the rules do not allow
   DepositRefused             a manual deposit that the rules do not allow
 """
 
@@ -48,6 +49,7 @@ __all__ = [
     "OpeningRefused",
     "OtherEnvironment",
     "PaymentError",
+    "ReceiverRefused",
     "RefundRefused",
     "ReturnRefused",
     "ReviewRefused",
@@ -104,6 +106,10 @@ class SendingRefused(MoneyBackRefused):
 
 class ClawBackRefused(MoneyBackRefused):
     """A claw-back, or a repayment of one, that the rules do not allow; nothing changed."""
+
+
+class ReceiverRefused(PaymentError):
+    """A change of accepted receivers that the rules do not allow; nothing changed, the text says why."""
 
 
 class DepositRefused(PaymentError):

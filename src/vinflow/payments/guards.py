@@ -15,6 +15,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from vinflow.payments.guard_rules import Guard, frozen, kept
 from vinflow.payments.guards_deposits import DEPOSITS, DEPOSITS_REPLACEABLE
 from vinflow.payments.guards_money_back import MONEY_BACK, MONEY_BACK_REPLACEABLE
+from vinflow.payments.guards_receivers import RECEIVERS, RECEIVERS_REPLACEABLE
 
 __all__ = [
     "GUARDS",
@@ -200,6 +201,7 @@ GUARDS: tuple[Guard, ...] = (
     ),
     *MONEY_BACK,
     *DEPOSITS,
+    *RECEIVERS,
 )
 
 # INSERT OR REPLACE deletes the old row without firing delete triggers (tried on SQLite 3.40), so an
@@ -225,6 +227,7 @@ REPLACEABLE: tuple[tuple[str, tuple[tuple[str, ...] | str, ...]], ...] = (
     ),
     *MONEY_BACK_REPLACEABLE,
     *DEPOSITS_REPLACEABLE,
+    *RECEIVERS_REPLACEABLE,
 )
 
 

@@ -133,7 +133,7 @@ def wrong_evidence(transfer: Transfer, item: ReviewItem | None, line: StatementL
     if transfer.fate == Fate.OPEN:
         return
     if transfer.fate == Fate.CREDITED and item is None:
-        verdict = judge(reported_of(transfer), asked_of(transfer.payment, transfer.attempt))
+        verdict = judge(reported_of(transfer), asked_of(transfer.payment, transfer.attempt, transfer))
         # An accepted alias may have been taken off the list since: what was accepted then stays so.
         reasons = () if isinstance(verdict, Match) else verdict.reasons
         if against := [reason.value for reason in reasons if reason is not Reason.RECEIVER_UNKNOWN]:

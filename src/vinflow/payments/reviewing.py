@@ -14,7 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
-from vinflow.payments import announcing, conf, four_eyes, sending
+from vinflow.payments import announcing, four_eyes, sending
 from vinflow.payments.confirming import adopt_claim, repeated
 from vinflow.payments.crediting import (
     book_to_suspense,
@@ -26,6 +26,7 @@ from vinflow.payments.crediting import (
 from vinflow.payments.errors import ReviewRefused, SendingRefused
 from vinflow.payments.matching import BAD_TRACKING, HASH, IN_TIME, Reason, receiver_accepted
 from vinflow.payments.models import Attempt, ClawBack, Fate, Payment, ReviewItem, Sending, Transfer
+from vinflow.payments.receivers import receivers_for
 from vinflow.payments.statements.settling import hand_over, open_line_of, write_off
 from vinflow.payments.states import Event, Status
 from vinflow.wallet.entries import (
@@ -333,7 +334,7 @@ def _credit(rows: Rows, *, at: datetime) -> None:
     if Reason.SENT_BACK in transfer.reasons or transfer.tracking_status in BAD_TRACKING:
         raise ReviewRefused("this transfer went back to its sender: there is nothing to credit")
     if not transfer.booked_receiver:
-        accepted = {attempt.receiver, *conf.receivers()}
+        accepted = receivers_for(transfer.to_account, attempt.receiver)
         if not receiver_accepted(transfer.to_account or None, accepted):
             raise ReviewRefused("the receiver is not one of ours: accept it in the settings first")
         hand_over(attempt, transfer, at=at)

@@ -16,7 +16,7 @@ from django.db.models import F
 
 from vinflow.bakong import CannotTell, Found
 from vinflow.money import Money
-from vinflow.payments import budgeting, conf, gateways
+from vinflow.payments import budgeting, conf, gateways, receivers
 from vinflow.payments.budgeting import Pool
 from vinflow.payments.errors import SendingRefused
 from vinflow.payments.evidence import clean, plain
@@ -162,7 +162,7 @@ def ask(sending: Sending, *, payment: Payment, since: datetime, by: Any = None) 
     expected = Expected(
         hash=sending.hash,
         money=sending.money,
-        senders={sending.receiver, *conf.receivers()},
+        senders={sending.receiver, *receivers.accepted()},
         to_account=sending.to_account,
         since=since,
     )
@@ -240,5 +240,5 @@ def retract(sending: Sending, *, by: Any, why: str, at: datetime) -> None:
 
 def account_of(sending: Sending) -> str:
     """Return which of our accounts the money left, under the name our settings give it."""
-    known = {account.casefold(): account for account in (*conf.receivers(), sending.receiver)}
+    known = {account.casefold(): account for account in (*receivers.accepted(), sending.receiver)}
     return known.get(sending.from_account.casefold(), sending.receiver)

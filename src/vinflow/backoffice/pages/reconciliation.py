@@ -15,6 +15,7 @@ from vinflow.backoffice.rights import may
 from vinflow.backoffice.words import say
 from vinflow.money import Currency, Money, MoneyError, parse_amount
 from vinflow.payments import clock, conf, reports
+from vinflow.payments import receivers as owned
 from vinflow.payments.errors import NotConfigured
 from vinflow.payments.models import BooksCheck, ClosingBalance, Difference, Reconciliation, Statement
 from vinflow.payments.reconciling import NotNow, reconcile
@@ -59,7 +60,7 @@ def reconciliation(request: HttpRequest) -> HttpResponse:
 def receivers() -> list[str]:
     """Return our own accounts, the one that QRs name first."""
     try:
-        return [conf.merchant_id(), *conf.receivers()]
+        return [conf.merchant_id(), *owned.accepted()]
     except NotConfigured:
         return []
 

@@ -14,12 +14,19 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 
-from vinflow.backoffice import connection, preview, quota, safety, secrets_shown, settings_form
+from vinflow.backoffice import (
+    connection,
+    preview,
+    quota,
+    receivers_shown,
+    safety,
+    secrets_shown,
+    settings_form,
+)
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.models import StaffAct
 from vinflow.backoffice.rights import may
@@ -142,8 +149,8 @@ def _page(
     seen: str | None = None,
     moved: list[SettingsChange] | None = None,
 ) -> HttpResponse:
-    newest = SettingsChange.objects.aggregate(newest=Max("pk"))["newest"] or 0
-    trail = SettingsChange.objects.select_related("changed_by").order_by("-pk")[:TRAIL]
+    trail = list(SettingsChange.objects.select_related("changed_by").order_by("-pk")[:TRAIL])
+    newest = trail[0].pk if trail else 0
     texts = draft.texts
     faults = {fault.field: fault.text for fault in draft.faults}
     all_off = texts["khqr_enabled"] == "off" or texts["usd_enabled"] == texts["khr_enabled"] == "off"
@@ -168,7 +175,7 @@ def _page(
         ],
         "seen": newest if seen is None else seen,
         "moved": _in_words(moved or []),
-        "trail": _in_words(list(trail)),
+        "trail": _in_words(trail),
         "row": row,
         "waiting": Payment.objects.filter(status=Status.PENDING, environment=_environment()).count(),
         "all_off": all_off,
@@ -183,6 +190,7 @@ def _page(
         "knows_accounts": connection.knows_accounts(),
         "preview": preview.sample(row, at=at),
         "safety": safety.page(request.user, row),
+        "receivers": receivers_shown.page(request.user),
     }
     return render(request, "backoffice/settings.html", context, status=status)
 

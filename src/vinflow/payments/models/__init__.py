@@ -11,7 +11,7 @@ from vinflow.payments.models.choices import Method, new_reference
 from vinflow.payments.models.clawbacks import ClawBack, Repayment
 from vinflow.payments.models.deposits import ManualDeposit
 from vinflow.payments.models.payments import Attempt, AttemptQuerySet, Payment
-from vinflow.payments.models.policy import PaymentSettings, SettingsChange
+from vinflow.payments.models.policy import PaymentSettings, ReceiverAlias, SettingsChange
 from vinflow.payments.models.reconciling import (
     BooksCheck,
     ClosingBalance,
@@ -39,6 +39,7 @@ __all__ = [
     "Method",
     "Payment",
     "PaymentSettings",
+    "ReceiverAlias",
     "Reconciliation",
     "Refund",
     "Repayment",

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from vinflow.money import Currency, Money
-from vinflow.payments import conf
+from vinflow.payments import conf, receivers
 from vinflow.payments.business_days import day_begins, day_of
 from vinflow.payments.models import (
     Attempt,
@@ -82,7 +82,7 @@ class Plan:
 
 def known_receiver(receiver: str) -> str:
     """Return one of our own accounts as it is written. Raises StatementRefused for any other."""
-    for ours in (conf.merchant_id(), *conf.receivers()):
+    for ours in (conf.merchant_id(), *receivers.accepted()):
         if ours.casefold() == receiver.strip().casefold():
             return ours
     raise StatementRefused(
