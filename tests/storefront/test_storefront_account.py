@@ -11,7 +11,7 @@ from django.test import Client
 
 from vinflow.money import Currency, Money
 from vinflow.payments import clock, conf
-from vinflow.storefront.languages import language_of
+from vinflow.storefront.languages import language_of, remember
 from vinflow.storefront.pages.checkout import check_again_in
 from vinflow.wallet.entries import Entry, credit, debit, external_ref, user_ref
 from vinflow.wallet.posting import post
@@ -50,6 +50,22 @@ def test_what_a_device_speaks_is_taken_by_an_account_that_has_chosen_nothing(hou
     sign_in(device)
 
     assert language_of(payer) == "km"
+
+
+def test_the_switch_pressed_just_before_signing_in_wins_over_an_old_choice_and_is_no_other_accounts(
+    house: Any, payer: Any
+) -> None:
+    device, other = Client(), house.payer("other")
+    remember(payer, "en")
+    remember(other, "en")
+    device.get("/language/km/?next=/accounts/login/")
+
+    sign_in(device)
+    assert (spoken(device), language_of(payer)) == ("km", "km")
+    device.post("/accounts/logout/")
+    sign_in(device, "other")
+
+    assert (spoken(device), language_of(other)) == ("en", "en")
 
 
 def test_a_forged_cookie_is_no_language_and_a_guest_leaves_no_row(house: Any, payer: Any) -> None:

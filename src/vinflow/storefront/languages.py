@@ -1,7 +1,8 @@
 """The language an account reads: chosen by the switch, kept with it, used on every device and in mails.
 
 The cookie of a device decides what a page speaks; it is set by the switch, and at each sign-in to what the
-account chose before. A device that comes with a choice and an account that has none: the account takes it.
+account chose before. A device that comes with a choice and an account that has none: the account takes it;
+so it does when somebody has pressed the switch just before signing in, whatever it chose long ago.
 """
 
 from __future__ import annotations
@@ -14,9 +15,19 @@ from django.http import HttpRequest, HttpResponseBase
 
 from vinflow.storefront.models import AccountLanguage
 
-__all__ = ["ASKED_FOR", "language_of", "listen", "remember", "set_language_cookie"]
+__all__ = [
+    "ASKED_FOR",
+    "JUST_PRESSED",
+    "language_of",
+    "listen",
+    "note_press",
+    "remember",
+    "set_language_cookie",
+]
 
 YEAR_S = 365 * 86400
+JUST_PRESSED = "vinflow_language_pressed"  # the cookie of a guest's press, until they sign in
+PRESS_S = 1800
 ASKED_FOR = "vinflow_language"  # on a request in which somebody signed in: the middleware sets the cookie
 
 
@@ -44,6 +55,20 @@ def set_language_cookie(answer: HttpResponseBase, code: str) -> None:
     )
 
 
+def note_press(answer: HttpResponseBase, code: str) -> None:
+    """Let a guest's press of the switch outlive their signing in."""
+    answer.set_cookie(
+        JUST_PRESSED,
+        code,
+        max_age=PRESS_S,
+        path=settings.LANGUAGE_COOKIE_PATH,
+        domain=settings.LANGUAGE_COOKIE_DOMAIN,
+        secure=settings.LANGUAGE_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
 def listen() -> None:
     """Hear of every sign-in; called once, when the app is ready."""
     user_logged_in.connect(_signed_in, dispatch_uid="storefront.languages")
@@ -52,9 +77,13 @@ def listen() -> None:
 def _signed_in(sender: Any, request: HttpRequest | None = None, user: Any = None, **_rest: Any) -> None:
     if request is None or user is None:
         return
-    on_device = getattr(request, "COOKIES", {}).get(settings.LANGUAGE_COOKIE_NAME, "")
+    cookies = getattr(request, "COOKIES", {})
+    on_device, pressed = cookies.get(settings.LANGUAGE_COOKIE_NAME, ""), cookies.get(JUST_PRESSED, "")
     chosen = _chosen(user)
-    if chosen and chosen != on_device:
+    if pressed in dict(settings.LANGUAGES):
+        remember(user, pressed)
+        setattr(request, ASKED_FOR, pressed)
+    elif chosen and chosen != on_device:
         setattr(request, ASKED_FOR, chosen)
     elif not chosen and on_device in dict(settings.LANGUAGES):
         remember(user, on_device)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from vinflow.storefront import conf
-from vinflow.storefront.languages import ASKED_FOR, set_language_cookie
+from vinflow.storefront.languages import ASKED_FOR, JUST_PRESSED, set_language_cookie
 from vinflow.storefront.pages.errors import maintenance
 
 __all__ = ["AccountLanguage", "Maintenance"]
@@ -37,4 +38,8 @@ class AccountLanguage:
         answer = self._next(request)
         if code := getattr(request, ASKED_FOR, ""):
             set_language_cookie(answer, code)
+            if JUST_PRESSED in request.COOKIES:  # it was this account's: the next one here has its own
+                answer.delete_cookie(
+                    JUST_PRESSED, settings.LANGUAGE_COOKIE_PATH, settings.LANGUAGE_COOKIE_DOMAIN
+                )
         return answer

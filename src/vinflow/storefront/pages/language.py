@@ -10,7 +10,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from vinflow.storefront.languages import remember, set_language_cookie
+from vinflow.storefront.languages import note_press, remember, set_language_cookie
 from vinflow.storefront.pages.errors import not_found
 
 __all__ = ["language"]
@@ -26,8 +26,10 @@ def language(request: HttpRequest, code: str) -> HttpResponse:
     back = request.GET.get("next", "")
     if not url_has_allowed_host_and_scheme(back, {request.get_host()}, require_https=request.is_secure()):
         back = reverse("storefront:dashboard")
-    if request.user.is_authenticated:
-        remember(request.user, code)
     answer = HttpResponseRedirect(back)
     set_language_cookie(answer, code)
+    if request.user.is_authenticated:
+        remember(request.user, code)
+    else:
+        note_press(answer, code)
     return answer
