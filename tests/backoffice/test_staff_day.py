@@ -48,6 +48,7 @@ def test_metrics_and_the_overview_equal_the_stand_ins_own_counts(
 ) -> None:
     from prometheus_client.parser import text_string_to_metric_families
 
+    from vinflow.backoffice import tallies
     from vinflow.payments import watching
     from vinflow.payments.models import Payment, Transfer
 
@@ -65,20 +66,50 @@ def test_metrics_and_the_overview_equal_the_stand_ins_own_counts(
 
     asked = Counter(record.call for record in bank.calls())
     assert sum(asked.values()) > 10
-    text = desk.get("/metrics").content.decode()
-    counted: Counter[str] = Counter()
-    received: dict[str, float] = {}
-    for family in text_string_to_metric_families(text):
-        for sample in family.samples:
-            if sample.name == "vinflow_gateway_calls_total":
-                counted[sample.labels["operation"]] += int(sample.value)
-            if sample.name == "vinflow_received_minor_total":
-                received[sample.labels["currency"]] = sample.value
-    assert counted == asked
+    # Code 1 is Bakong's "not found", none a transfer that it found; the list is closed to this token (403).
+    answered = Counter(
+        "cannot_tell" if record.status == 403 else "not_found" if record.code == 1 else "found"
+        for record in bank.calls()
+    )
+    paid = [transfer for transfer in bank.transfers if not transfer.failed]
+    for merged in (False, True):  # the rows beside the tallies, and the tallies alone
+        if merged:
+            tallies.merge(at=bank.clock.now())
+        text = desk.get("/metrics").content.decode()
+        counted: Counter[str] = Counter()
+        outcomes: Counter[str] = Counter()
+        timed: Counter[str] = Counter()
+        standing: Counter[str] = Counter()
+        received: dict[str, float] = {}
+        single: dict[str, float] = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                single[sample.name] = sample.value
+                if sample.name == "vinflow_gateway_calls_total":
+                    counted[sample.labels["operation"]] += int(sample.value)
+                    outcomes[sample.labels["outcome"]] += int(sample.value)
+                if sample.name == "vinflow_gateway_seconds_count":
+                    timed[sample.labels["operation"]] += int(sample.value)
+                if sample.name == "vinflow_payments":
+                    standing[sample.labels["status"]] += int(sample.value)
+                if sample.name == "vinflow_received_minor_total":
+                    received[sample.labels["currency"]] = sample.value
+        assert counted == asked == timed
+        assert outcomes == answered
+        # A reserved call is never given back: the one that was refused counts with us, not with the bank.
+        metered = sum(record.metered for record in bank.calls())
+        assert single["vinflow_quota_used"] == sum(asked.values()) == metered + answered["cannot_tell"]
+        # Every transfer completed its payment but the one of another amount; two payers never paid.
+        assert (len(paid), standing["completed"]) == (10, len(paid) - 1)
+        assert sum(standing.values()) == 12
 
     page = desk.get("/admin/").content.decode()
     rows = re.findall(r'data-operation="(\w+)".*?data-count>(\d+)<', page, re.DOTALL)
     assert {name: int(n) for name, n in rows} == dict(asked)
+    done = re.search(r'data-testid="tile-success".*?<strong data-value>(\d+)%', page, re.DOTALL)
+    ended = standing["completed"] + standing["expired"] + standing["failed"] + standing["canceled"]
+    assert done is not None
+    assert int(done[1]) == round(100 * standing["completed"] / ended)
 
     paths = ("settings/payments", "transactions", f"transactions/{late.transaction_id}", "review", "ledger")
     seen = [text, page, *(desk.get(f"/admin/{path}/").content.decode() for path in paths)]
