@@ -19,7 +19,7 @@ let toldSlow = false;
 let hiddenSince = null;
 let openedApp = false;
 let endedAt = null;
-let stream = null;
+let source = null; // live events, where the server has them
 const channel = "BroadcastChannel" in window ? new BroadcastChannel(`vinflow-${main.dataset.ref}`) : null;
 
 const words = () => byId("co-words").dataset;
@@ -38,7 +38,7 @@ const rest = (answer) => {
   if (answer.state === "completed") return null;
   if (document.hidden) return 30000;
   if (answer.state === "pending" && !countdown) return 1000; // our time is up a moment before the server's
-  if (answer.state === "pending") return stream ? Math.max(15000, answer.poll_after_ms) : answer.poll_after_ms;
+  if (answer.state === "pending") return source?.readyState === 1 ? Math.max(15000, answer.poll_after_ms) : answer.poll_after_ms;
   endedAt ??= performance.now();
   const since = performance.now() - endedAt;
   if (answer.state === "confirming") return since < 60000 ? 5000 : 15000;
@@ -343,13 +343,10 @@ const signal = (kind) => {
 // ---- live events shorten the wait; polling goes on behind them ----
 
 const listen = () => {
-  if (!("EventSource" in window) || stream || !isWaiting()) return;
-  const source = new EventSource(main.dataset.eventsUrl);
-  source.addEventListener("open", () => { stream = source; });
+  if (!("EventSource" in window) || source || !isWaiting()) return;
+  source = new EventSource(main.dataset.eventsUrl);
   source.addEventListener("change", () => ask());
-  source.addEventListener("error", () => {
-    if (source.readyState === EventSource.CLOSED) { stream = null; source.close(); }
-  });
+  source.addEventListener("error", () => { if (source?.readyState === EventSource.CLOSED) source = null; });
 };
 
 // ---- the screen stays on while the code is to be scanned ----
@@ -370,7 +367,7 @@ function begin(agedMs) {
   countdown?.align(Number(main.dataset.remainingMs) - agedMs);
   titled();
   bind();
-  if (!isWaiting()) { stream?.close(); stream = null; }
+  if (!isWaiting()) { source?.close(); source = null; }
   if (navigator.onLine === false) offline();
 }
 
