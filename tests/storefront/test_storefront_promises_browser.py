@@ -42,6 +42,11 @@ def wait_for_state(page: Any, state: str, timeout_s: float = 15) -> None:
     )
 
 
+def nudge(page: Any) -> None:
+    """Let the page ask now, as it does when a network comes back; it would have asked within five seconds."""
+    page.evaluate("dispatchEvent(new Event('online'))")
+
+
 def state_of(page: Any) -> str:
     return str(page.locator("main").get_attribute("data-state"))
 
@@ -114,6 +119,7 @@ def test_a_waiting_payment_is_offered_and_another_leaves_both_payable(visit: Any
     shop.paid(old)
     shop.paid(new)
 
+    nudge(page)
     wait_for_state(page, "completed")
     assert page.get_by_test_id("co-balance").inner_text() == "$20.00"
 
@@ -184,12 +190,14 @@ def test_the_saved_picture_is_a_download_that_reads_as_the_very_qr(visit: Any, s
 
 def test_money_confirmed_in_the_last_second_is_paid_and_never_expired(visit: Any, shop: Any) -> None:
     user = shop.payer()
-    payment = shop.opened(user, ago_s=LIFETIME_S - 6)
+    payment = shop.opened(user, ago_s=LIFETIME_S - 8)
     page = visit(path(payment), user=user, script=STATES_SEEN)
     held: list[Any] = []
     page.route("**/status/", lambda route: held.append(route))
     page.evaluate("dispatchEvent(new Event('online'))")  # a question on its way while the money is confirmed
-    page.wait_for_function("() => document.getElementById('co-timer').textContent === '00:02'")
+    page.wait_for_function(
+        "() => /00:0[0-2]/.test(document.getElementById('co-timer')?.textContent ?? '00:00')", timeout=15_000
+    )
 
     shop.paid(payment)
     wait_for_state(page, "confirming")
@@ -209,11 +217,11 @@ def test_an_expired_page_turns_into_late_money_received_by_itself(visit: Any, sh
     page = visit(path(payment), user=user, script=STATES_SEEN)
     assert state_of(page) == "confirming"
     shop.answer(payment, NotFound(), ago_s=900)
-    page.evaluate("dispatchEvent(new Event('online'))")
+    nudge(page)
     wait_for_state(page, "expired")
 
     shop.paid(payment, sent_ago_s=300)
-    page.evaluate("dispatchEvent(new Event('online'))")
+    nudge(page)
     wait_for_state(page, "completed")
 
     assert page.get_by_role("heading", level=1).inner_text() == "Late payment received"
@@ -229,6 +237,7 @@ def test_another_amount_goes_to_review_with_both_amounts_and_leaves_the_wallet_a
     balance = page.get_by_test_id("balance-chip").inner_text()
 
     shop.paid(payment, money=Money(1500, Currency.USD))
+    nudge(page)
     wait_for_state(page, "review")
 
     told = page.locator("main").inner_text()
@@ -246,10 +255,12 @@ def test_a_failed_try_keeps_the_qr_a_second_one_pays_and_only_time_makes_it_fail
     page = visit(path(payment), user=user)
 
     shop.answer(payment, Failed())
+    nudge(page)
     page.wait_for_selector("[data-testid=try-failed]")
     assert state_of(page) == "pending"
     assert page.get_by_test_id("khqr-qr").is_visible()
     shop.paid(payment)
+    nudge(page)
     wait_for_state(page, "completed")
     other = shop.opened(user, ago_s=1800)
     shop.answer(other, Failed(), ago_s=900)
@@ -269,6 +280,7 @@ def test_a_day_without_calls_is_no_verdict_however_late_it_is(visit: Any, shop: 
     page.wait_for_selector(".kw-result [data-testid=delayed-banner]")
     assert "Banks cannot confirm payments right now" in page.get_by_test_id("delayed-banner").inner_text()
     shop.paid(payment, sent_ago_s=10)
+    nudge(page)
     wait_for_state(page, "completed")
 
     assert "expired" not in page.evaluate("states")
@@ -287,8 +299,11 @@ def test_ten_failures_in_a_row_do_not_end_the_asking(visit: Any, shop: Any, site
         return sum(url.endswith("/status/") for url in page.asked)
 
     for number in range(1, 12):
-        page.clock.run_for(20_000)
-        page.wait_for_timeout(60)  # the answer comes in our time, the page's timers run in theirs
+        for _ in range(100):  # the answer comes in our time, the page's timers run in theirs
+            if asked() >= number:
+                break
+            page.clock.run_for(5_000)
+            page.wait_for_timeout(50)
         assert asked() >= number, number
     assert page.get_by_test_id("khqr-qr").is_visible()
     page.unroute("**/status/")
@@ -321,11 +336,13 @@ def test_one_question_at_a_time_few_from_a_hidden_page_and_none_after_success(
     def asked() -> int:
         return sum(url.endswith("/status/") for url in page.asked)
 
-    for _ in range(5):
+    for _ in range(100):
+        if asked() >= 5:
+            break
         page.evaluate("dispatchEvent(new Event('online')); dispatchEvent(new Event('focus'))")
-        page.clock.run_for(3_000)
-    page.wait_for_timeout(300)
-    assert asked() >= 2
+        page.clock.run_for(1_000)
+        page.wait_for_timeout(30)
+    assert asked() >= 5
     assert page.evaluate("most") == 1
     page.evaluate("hide(true)")
     page.clock.run_for(16_000)  # what was planned while it could be seen
