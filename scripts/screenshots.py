@@ -1,6 +1,7 @@
 """Takes the pictures in docs/images: the pages of one payment, in English and in Khmer.
 
-    make screenshots            python scripts/screenshots.py --states takes those of the states alone
+    make screenshots            python scripts/screenshots.py --states takes those of the states alone,
+                                --staff those of the staff's pages
 
 Nothing on them is staged: the demonstration's own parts run on free ports in a scratch folder, Chromium
 goes the payer's way, the phone is given the pixels of the checkout page, and the money comes by the watcher.
@@ -17,6 +18,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
@@ -36,6 +38,13 @@ UNTIL_THE_NEXT_LOOK_S = 70  # a silent QR is asked about for the first time with
 HEIGHTS = {DESK: 680, HAND: 844}
 
 
+STAFF = {
+    "overview": "/admin/",
+    "transactions": "/admin/transactions/?size=10",
+    "review": "/admin/review/",
+    "books": "/admin/ledger/",
+    "settings": "/admin/settings/payments/",
+}
 STATES = {"late": "paid-late", "review": "in-review", "quota gone": "quota-gone"}
 
 
@@ -43,8 +52,8 @@ def main() -> int:
     """Return 0 when every picture was taken."""
     IMAGES.mkdir(parents=True, exist_ok=True)
     path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    _states(path)
-    if "--states" in sys.argv:
+    _states(path, payers="--staff" not in sys.argv, staff="--states" not in sys.argv)
+    if {"--states", "--staff"} & set(sys.argv):
         return 0
     with (
         tempfile.TemporaryDirectory(prefix="vinflow-screenshots-") as folder,
@@ -64,12 +73,15 @@ def main() -> int:
     return 0
 
 
-def _states(path: str | None) -> None:
-    """Take a payment paid late, one in review and one on a day whose quota is gone, as a phone shows them."""
+def _states(path: str | None, *, payers: bool, staff: bool) -> None:
+    """Take a payment paid late, one in review and one on a day whose quota is gone, as a phone shows them;
+    then the staff's pages about the same payments."""
     with running() as (port, made), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         site = f"http://127.0.0.1:{port}"
-        for language in LOCALES:
+        for language in LOCALES if staff else ():
+            _desk(browser, site, language, made)
+        for language in LOCALES if payers else ():
             with _window(browser, site, language, HAND) as payer:
                 cookies = {"django_language": language, "sessionid": made["sessions"]["payer"]}
                 payer.add_cookies(
@@ -80,6 +92,22 @@ def _states(path: str | None) -> None:
                     page.goto(made["pages"][state])
                     _keep(page, f"{name}-{language}", HAND)
         browser.close()
+
+
+def _desk(browser: Browser, site: str, language: str, made: dict[str, Any]) -> None:
+    """Take the staff's pages at a desk, and the list as a phone shows it."""
+    review = made["pages"]["review"].rstrip("/").rpartition("/")[2]
+    with _window(browser, site, language, DESK) as owner:
+        cookies = {"django_language": language, "sessionid": made["sessions"]["owner"]}
+        owner.add_cookies([{"name": name, "value": value, "url": site} for name, value in cookies.items()])
+        page = owner.new_page()
+        page.goto("/admin/ledger/")
+        page.locator("form[action$='/check/'] button").click()
+        for name, address in {**STAFF, "payment": f"/admin/transactions/{review}/"}.items():
+            page.goto(address)
+            _keep(page, f"staff-{name}-{language}", DESK)
+        page.goto(STAFF["transactions"])
+        _keep(page, f"staff-transactions-{language}-390", HAND)
 
 
 def _walk(browser: Browser, demo: Demo, language: str) -> None:

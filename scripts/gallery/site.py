@@ -33,6 +33,8 @@ def prepare() -> dict[str, Any]:
     django.setup()
     from allauth.account.forms import default_token_generator
     from allauth.account.utils import user_pk_to_url_str
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
     from django.core.management import call_command
     from django.test import Client
     from django.urls import reverse
@@ -135,7 +137,9 @@ def prepare() -> dict[str, Any]:
     newcomers = ("home of a newcomer", "wallet of a newcomer", "nothing in a filter")
     who = dict.fromkeys([*account, "paid by link"], "") | dict.fromkeys(newcomers, "newcomer")
     sessions = {}
-    for name, each in (("payer", user), ("newcomer", newcomer)):
+    owner = get_user_model().objects.create_user("sophea", is_staff=True)
+    owner.groups.add(Group.objects.get(name="owner"))
+    for name, each in (("payer", user), ("newcomer", newcomer), ("owner", owner)):
         client = Client()
         client.force_login(each)
         sessions[name] = client.cookies["sessionid"].value
