@@ -48,6 +48,14 @@ def pytest_configure() -> None:
     BaseDatabaseOperations.execute_sql_flush = execute_sql_flush
 
 
+@pytest.fixture(autouse=True)
+def nothing_counted_before() -> None:
+    """Limits of signing in are counted in the cache by address: those of another test are none of this one's."""
+    from django.core.cache import cache
+
+    cache.clear()
+
+
 @pytest.fixture(scope="session")
 def chromium_path() -> str:
     """Path of the browser that the tests drive; a run without one fails, it does not skip."""

@@ -19,8 +19,9 @@ from vinflow.wallet.posting import post
 PASSWORD = "a long enough password"
 
 
-def sign_in(client: Client, name: str = "sokha") -> Any:
-    return client.post("/accounts/login/", {"login": name, "password": PASSWORD})
+def sign_in(client: Client, name: str = "sokha") -> None:
+    answer = client.post("/accounts/login/", {"login": name, "password": PASSWORD})
+    assert answer.status_code == 302, "not signed in"
 
 
 def spoken(client: Client) -> str:
