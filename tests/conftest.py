@@ -50,7 +50,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(autouse=True)
 def nothing_counted_before() -> None:
-    """Limits of signing in are counted in the cache by address: those of another test are none of this one's."""
+    """Limits of signing in are counted in the cache, by address: no test stands in another one's way."""
     from django.core.cache import cache
 
     cache.clear()
