@@ -114,7 +114,7 @@ def test_time_runs_out_then_the_bank_says_no_then_a_new_qr_then_the_old_one_is_p
     from vinflow.bakong import NotFound
 
     user = shop.payer()
-    payment = shop.opened(user, ago_s=LIFETIME_S - 4)
+    payment = shop.opened(user, ago_s=LIFETIME_S - 9)  # long enough to be looked at on a slow machine
     old = shop.found(payment, sent_ago_s=2)
     page = visit(path(payment), user=user)
     assert "is-last" in (page.locator("#co-timer-line").get_attribute("class") or "")
