@@ -13,6 +13,7 @@ from tests.payments.money_back import pay_in
 
 from vinflow.money import Currency, Money
 from vinflow.payments import checking, clawing_back, clock, conf, law, queries
+from vinflow.payments.budgeting import Pool
 from vinflow.payments.claiming import claim
 from vinflow.payments.errors import ClawBackRefused, LawBroken, ReviewRefused
 from vinflow.payments.guards import drop_guards, install_guards
@@ -577,3 +578,27 @@ def test_what_staff_gave_is_what_the_payer_sees(
     assert "+$1.50" in wallet
     assert "Canceled</span>" not in home
     assert client.get(f"/payment/{opened.transaction_id}/status/").json()["state"] == "completed"
+
+
+def test_a_decision_beside_a_question_that_waits_for_its_answer_ends_the_payment_later(
+    odd: Any, bank: Sandbox, opened: Payment, staff: Any, later: Later, watch: Watch
+) -> None:
+    """Staff asked again about an odd payment when the quota was gone: the QR is watched again meanwhile."""
+    item = odd(amount="0.01")
+    bank.fault("*", "quota", times=1)
+    checking.check_payment(payment=opened, at=clock.now(), pool=Pool.STAFF)
+    assert opened.attempts.get().next_check_at is not None
+
+    proposed = propose(item=item, decision="dismissed", by=staff[0], why="looked", at=clock.now())
+    if not proposed.decision:
+        approve(item=item, by=staff[1], at=clock.now())
+    opened.refresh_from_db()
+    assert opened.status == "pending"  # an answer is still to come
+
+    later(86_400)
+    watch(90)
+    watch(90)
+
+    opened.refresh_from_db()
+    assert opened.status == "canceled"
+    assert verify().is_clean

@@ -3,6 +3,7 @@
 Only the word NotFound (or Failed), asked for after expiry plus grace, ends an unpaid payment, and
 only when every QR of it has had that word, no answer lies unprocessed and no request is under way.
 An outage keeps a payment pending however long it lasts. Ended payments stay watched for late money.
+Where a transfer came that people decided about, their decision ends it: Bakong will never say "not found".
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from vinflow.payments import announcing
-from vinflow.payments.models import Attempt, Exchange, Payment, Transfer
+from vinflow.payments.models import Attempt, Exchange, Payment, ReviewItem, Transfer
 from vinflow.payments.prepared import Prepared
 from vinflow.payments.states import Event, Status
 
-__all__ = ["expire_if_over", "not_settled", "sweep"]
+__all__ = ["end_if_settled", "expire_if_over", "not_settled", "sweep"]
 
 SWEPT = 50  # payments ended in one step of a watcher
 
@@ -59,12 +60,49 @@ def _over() -> QuerySet[Payment, tuple[int]]:
 _over_query = Prepared(_over, {})
 
 
+def _settled() -> QuerySet[Payment, tuple[int]]:
+    """Payments of which people decided, and for which nothing more is asked, on its way or undecided."""
+    of_payment = OuterRef("pk")
+    items = ReviewItem.objects.filter(payment=of_payment)
+    watched = Attempt.objects.watched().filter(payment=of_payment, last_check_done=False)
+    inbox = Transfer.objects.filter(payment=of_payment, processed_at__isnull=True)
+    under_way = Exchange.objects.filter(stage=Exchange.Stage.STARTED, attempts__payment=of_payment)
+    waiting = Payment.objects.filter(
+        Exists(items.exclude(decision="")),
+        ~Exists(items.filter(decision="")),
+        ~Exists(watched),
+        ~Exists(inbox),
+        ~Exists(under_way),
+        status=Status.PENDING,
+    )
+    return waiting.order_by("pk").values_list("pk")
+
+
+_settled_query = Prepared(lambda: _settled()[:SWEPT], {})
+
+
+@transaction.atomic
+def end_if_settled(*, payment_id: int, at: datetime) -> bool:
+    """End a pending payment that people have decided about; return whether it ended now.
+
+    Bakong will go on naming the transfer they decided about, never "not found": nothing else would end it.
+    """
+    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
+    if not _settled().filter(pk=payment_id).exists():
+        return False
+    payment.advance(Event.SETTLED_BY_HAND, at=at)
+    return True
+
+
 def sweep(*, at: datetime) -> int:
-    """End payments whose last word came while something else still stood in the way; return how many.
+    """End payments whose last word came while something else still stood in the way; return how many ran out.
 
     A NotFound that arrived beside another request, or before an older answer was processed, ends
-    nothing at that moment; this looks again once the way is free. At most SWEPT at once.
+    nothing at that moment, and neither does a decision of people while a question about the QR waits
+    for its answer; this looks again once the way is free. At most SWEPT of each at once.
     """
+    for (payment_id,) in _settled_query.rows({}):
+        end_if_settled(payment_id=payment_id, at=at)
     ended = 0
     for (payment_id,) in _over_query.rows({}):
         ended += expire_if_over(payment_id=payment_id, at=at) is not None

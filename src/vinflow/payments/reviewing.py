@@ -24,11 +24,12 @@ from vinflow.payments.crediting import (
     lock_for_transfer,
 )
 from vinflow.payments.errors import ReviewRefused, SendingRefused
+from vinflow.payments.expiring import end_if_settled
 from vinflow.payments.matching import BAD_TRACKING, HASH, IN_TIME, Reason, receiver_accepted
 from vinflow.payments.models import Attempt, ClawBack, Fate, Payment, ReviewItem, Sending, Transfer
 from vinflow.payments.receivers import receivers_for
 from vinflow.payments.statements.settling import hand_over, open_line_of, write_off
-from vinflow.payments.states import Event, Status
+from vinflow.payments.states import Status
 from vinflow.wallet.entries import (
     MEMO_LENGTH_MAX,
     Entry,
@@ -307,18 +308,9 @@ def _decide(
     item.decision, item.decided_by, item.decided_at, item.why = decision, by, at, why
     item.save(update_fields=["decision", "decided_by", "decided_at", "why", "returned_hash"])
     if item.payment_id is not None:
-        _end(item.payment_id, at=at)
+        end_if_settled(payment_id=item.payment_id, at=at)
     announcing.review_decided(item)
     return item
-
-
-def _end(payment_id: int, *, at: datetime) -> None:
-    """End a payment that is pending still: Bakong will go on naming that transfer, never "not found"."""
-    payment = Payment.objects.select_for_update(of=("self",), no_key=True).get(pk=payment_id)
-    others = ReviewItem.objects.filter(payment=payment, decision="").exists()
-    watched = Attempt.objects.watched().filter(payment=payment, last_check_done=False).exists()
-    if payment.status == Status.PENDING and not others and not watched:
-        payment.advance(Event.SETTLED_BY_HAND, at=at)
 
 
 def _credit(rows: Rows, *, at: datetime) -> None:
