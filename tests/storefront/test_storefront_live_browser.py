@@ -172,7 +172,7 @@ def test_a_check_always_ends_in_a_line_and_a_second_press_is_told_to_wait(visit:
     )
     page.get_by_test_id("check-now").click()
     page.wait_for_function(
-        "() => /check again in [1-5] seconds/.test(document.getElementById('co-said').textContent)"
+        "() => /check again in [1-5] second/.test(document.getElementById('co-said').textContent)"
     )
 
     assert page.get_by_test_id("check-now").is_enabled()
