@@ -99,9 +99,8 @@ def check_payments(
         if payment.status == Status.COMPLETED:
             reports[payment.pk] = CheckReport("done", at)
         elif payment.pk not in newest:
-            reports[payment.pk] = CheckReport(
-                "slow", at
-            )  # another gateway's QR: nobody here can ask about it
+            # another gateway's QR: nobody here can ask about it
+            reports[payment.pk] = CheckReport("slow", at)
         elif cooling := _cooling(newest[payment.pk], at):
             reports[payment.pk] = cooling
         else:

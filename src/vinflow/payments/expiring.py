@@ -46,36 +46,29 @@ def expire_if_over(*, payment_id: int, at: datetime) -> Payment | None:
     return payment
 
 
-def _over() -> QuerySet[Payment, tuple[int]]:
-    own = Attempt.objects.filter(payment=OuterRef("pk"))
-    unsettled = own.filter(Q(last_negative_at__isnull=True) | Q(last_negative_at__lt=F("last_check_at")))
+def _quiet() -> QuerySet[Payment]:
+    """Pending payments about which no answer lies unprocessed and no request is under way."""
     inbox = Transfer.objects.filter(payment=OuterRef("pk"), processed_at__isnull=True)
     under_way = Exchange.objects.filter(stage=Exchange.Stage.STARTED, attempts__payment=OuterRef("pk"))
-    waiting = Payment.objects.filter(
-        Exists(own), ~Exists(unsettled), ~Exists(inbox), ~Exists(under_way), status=Status.PENDING
-    )
-    return waiting.order_by("pk").values_list("pk")[:SWEPT]
+    return Payment.objects.filter(~Exists(inbox), ~Exists(under_way), status=Status.PENDING).order_by("pk")
+
+
+def _over() -> QuerySet[Payment, tuple[int]]:
+    """Those whose every QR has had Bakong's word from after its end."""
+    own = Attempt.objects.filter(payment=OuterRef("pk"))
+    unsettled = own.filter(Q(last_negative_at__isnull=True) | Q(last_negative_at__lt=F("last_check_at")))
+    return _quiet().filter(Exists(own), ~Exists(unsettled)).values_list("pk")[:SWEPT]
 
 
 _over_query = Prepared(_over, {})
 
 
 def _settled() -> QuerySet[Payment, tuple[int]]:
-    """Payments of which people decided, and for which nothing more is asked, on its way or undecided."""
-    of_payment = OuterRef("pk")
-    items = ReviewItem.objects.filter(payment=of_payment)
-    watched = Attempt.objects.watched().filter(payment=of_payment, last_check_done=False)
-    inbox = Transfer.objects.filter(payment=of_payment, processed_at__isnull=True)
-    under_way = Exchange.objects.filter(stage=Exchange.Stage.STARTED, attempts__payment=of_payment)
-    waiting = Payment.objects.filter(
-        Exists(items.exclude(decision="")),
-        ~Exists(items.filter(decision="")),
-        ~Exists(watched),
-        ~Exists(inbox),
-        ~Exists(under_way),
-        status=Status.PENDING,
-    )
-    return waiting.order_by("pk").values_list("pk")
+    """Those of which people decided, with nothing undecided left and no QR to be asked about."""
+    items = ReviewItem.objects.filter(payment=OuterRef("pk"))
+    watched = Attempt.objects.watched().filter(payment=OuterRef("pk"), last_check_done=False)
+    decided, open_ = items.exclude(decision=""), items.filter(decision="")
+    return _quiet().filter(Exists(decided), ~Exists(open_), ~Exists(watched)).values_list("pk")
 
 
 _settled_query = Prepared(lambda: _settled()[:SWEPT], {})

@@ -81,13 +81,21 @@ def clawback(request: HttpRequest, reference: str) -> HttpResponse:
     return redirect("backoffice:payment", reference)
 
 
-def _act(name: str, act: Callable[[HttpRequest, ClawBack], ClawBack]) -> Callable[..., HttpResponseBase]:
+def _told(request: HttpRequest, done: ClawBack) -> None:
+    messages.success(request, say(clawback_views.STATES[done.decision]))
+
+
+def _act(
+    name: str,
+    act: Callable[[HttpRequest, ClawBack], ClawBack],
+    tell: Callable[[HttpRequest, ClawBack], None] = _told,
+) -> Callable[..., HttpResponseBase]:
     return money_back.act_on(
         name,
         lambda: ClawBack.objects.select_related("payment"),
         act,
         seen=clawback_views.seen_of,
-        tell=lambda request, done: messages.success(request, say(clawback_views.STATES[done.decision])),
+        tell=tell,
         payment=lambda row: row.payment,
         home="clawbacks",
     )
@@ -149,14 +157,10 @@ def _drop(request: HttpRequest, found: Repayment) -> Repayment:
 clawback_approve = _act("clawback_approve", _approve)
 clawback_reject = _act("clawback_reject", _with_reason(clawing_back.reject))
 clawback_withdraw = _act("clawback_withdraw", _with_reason(clawing_back.withdraw))
-clawback_repay = money_back.act_on(
+clawback_repay = _act(
     "clawback_repay",
-    lambda: ClawBack.objects.select_related("payment"),
     _repay,
-    seen=clawback_views.seen_of,
-    tell=lambda request, done: messages.info(request, say("Proposed. Another person must approve it.")),
-    payment=lambda row: row.payment,
-    home="clawbacks",
+    lambda request, done: messages.info(request, say("Proposed. Another person must approve it.")),
 )
 repayment_book = _of_repayment("repayment_book", _book, lambda done: say("Booked"))
 repayment_drop = _of_repayment("repayment_drop", _drop, lambda done: say("The proposal is closed."))
