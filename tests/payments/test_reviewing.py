@@ -17,7 +17,15 @@ from vinflow.payments.budgeting import Pool
 from vinflow.payments.claiming import claim
 from vinflow.payments.errors import ClawBackRefused, LawBroken, ReviewRefused
 from vinflow.payments.guards import drop_guards, install_guards
-from vinflow.payments.models import ClawBack, Payment, PaymentSettings, ReviewItem, Sending, Transfer
+from vinflow.payments.models import (
+    ClawBack,
+    Exchange,
+    Payment,
+    PaymentSettings,
+    ReviewItem,
+    Sending,
+    Transfer,
+)
 from vinflow.payments.opening import open_payment, renew_qr
 from vinflow.payments.overtaking import close_overtaken
 from vinflow.payments.reviewing import approve, look_up_return, propose, withdraw
@@ -602,3 +610,31 @@ def test_a_decision_beside_a_question_that_waits_for_its_answer_ends_the_payment
     opened.refresh_from_db()
     assert opened.status == "canceled"
     assert verify().is_clean
+
+
+@pytest.mark.parametrize("still", ["a request under way", "an item that nobody decided"])
+def test_a_decision_ends_nothing_while_something_else_is_to_come(
+    odd: Any, opened: Payment, staff: Any, still: str
+) -> None:
+    item = odd(amount="0.01")
+    attempt = opened.attempts.get()
+    if still == "a request under way":
+        other: Any = Exchange.objects.create(
+            operation="check", token_id="t", pool="staff", environment="sandbox", started_at=clock.now()
+        )
+        other.attempts.add(attempt)
+    else:
+        other = ReviewItem.objects.create(
+            subject="sighting:x",
+            attempt=attempt,
+            payment=opened,
+            reasons=["hash_reused"],
+            opened_at=clock.now(),
+        )
+
+    proposed = propose(item=item, decision="dismissed", by=staff[0], why="looked", at=clock.now())
+    if not proposed.decision:
+        approve(item=item, by=staff[1], at=clock.now())
+
+    opened.refresh_from_db()
+    assert opened.status == "pending"
