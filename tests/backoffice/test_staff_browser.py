@@ -43,7 +43,7 @@ def visit(browser: Any, live_server: Any, open_shop: Any) -> Iterator[Any]:
     def go(path: str, user: Any, *, language: str = "en", viewport: Any = DESK, **options: Any) -> Any:
         context = browser.new_context(viewport=viewport, timezone_id="America/New_York", **options)
         contexts.append(context)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(30_000)
         client = Client()
         client.force_login(user)
         names = {

@@ -259,7 +259,7 @@ def test_a_new_manager_sets_it_up_signs_out_and_comes_back(
     user.set_password(PASSWORD)
     user.save()
     context = browser.new_context(viewport={"width": 320, "height": 640})
-    context.set_default_timeout(8000)
+    context.set_default_timeout(30_000)
     try:
         page = context.new_page()
         faults: list[str] = []

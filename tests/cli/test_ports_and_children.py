@@ -102,10 +102,8 @@ def test_a_program_that_does_not_listen_is_killed(tmp_path: Path, monkeypatch: p
 
     with _child(tmp_path, program) as child:
         assert _until(lambda: child.last_words() == "deaf")
-        started = time.monotonic()
 
     assert not child.is_alive()
-    assert time.monotonic() - started < 5
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's word to the children is Linux's")

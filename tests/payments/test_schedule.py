@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.steps import steps_of
 
 from vinflow.payments.inspection import belief_of, plan
 from vinflow.payments.prior import Prior
@@ -420,16 +420,15 @@ def test_the_next_call_names_somebody_and_a_little_earlier_it_does_not(ages, pre
         assert not pick(crowd, prior=EVEN, pressure=pressure, at=moment - early)
 
 
-def test_a_decision_takes_less_than_a_millisecond():
-    watched = denied(64, signals=((BORN + 60, Signal.SAID_PAID),))
+def test_a_plan_is_made_once_and_a_decision_reads_it():
     pressure = Pressure(80, arrivals=20)
-    next_look(watched, prior=GUESS, pressure=pressure, at=BORN + 70)  # the plan is made once
-    least = min(_timed(watched, pressure) for _ in range(20))
+    plan.cache_clear()
 
-    assert least < 0.001
+    def decide(signal_s: float) -> int:
+        watched = denied(64, signals=((BORN + signal_s, Signal.SAID_PAID),))
+        return steps_of(lambda: next_look(watched, prior=GUESS, pressure=pressure, at=BORN + 70))
 
+    made, read = decide(60), decide(59)
 
-def _timed(watched: Watched, pressure: Pressure) -> float:
-    started = time.perf_counter()
-    next_look(watched, prior=GUESS, pressure=pressure, at=BORN + 70)
-    return time.perf_counter() - started
+    assert made > 5 * read
+    assert read < 20_000  # some 11,000 when this was written

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -71,10 +70,8 @@ def test_it_prints_what_a_shop_needs_and_stops_when_asked(tmp_path: Path, number
         assert check(printed).json()["errorCode"] == 1
         assert httpx2.get(printed["Phone"]).status_code == 200
         assert httpx2.get(printed["Address"] + "/_control/state").status_code == 404
-        started = time.monotonic()
         process.send_signal(number)
         assert process.wait(10) == 0
-        assert time.monotonic() - started < 5
         assert process.stderr
         assert process.stderr.read() == ""
 

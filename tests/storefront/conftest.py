@@ -185,7 +185,7 @@ def visit(browser: Any, site: str, shop: House) -> Iterator[Any]:
             **device, **{"locale": "en-US", "timezone_id": "America/New_York", **options}
         )
         contexts.append(context)
-        context.set_default_timeout(8000)
+        context.set_default_timeout(30_000)
         cookies = [{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": site}]
         if user is not None:
             client = Client()

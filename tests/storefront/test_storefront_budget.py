@@ -64,7 +64,7 @@ def test_nothing_jumps_when_the_page_loads_and_when_its_state_changes(
 
     def state_is(page: Any, state: str) -> None:
         page.wait_for_function(
-            "state => document.querySelector('main').dataset.state === state", arg=state, timeout=12000
+            "state => document.querySelector('main').dataset.state === state", arg=state, timeout=30_000
         )
         page.wait_for_timeout(150)
 
@@ -74,7 +74,7 @@ def test_nothing_jumps_when_the_page_loads_and_when_its_state_changes(
     page.wait_for_timeout(300)
     found["load"] = page.evaluate("shifts.splice(0)")
     shop.answer(paid, CannotTell(Reason.BLOCKED, "a test"))
-    page.wait_for_selector("[data-testid=delayed-banner]", timeout=12000)
+    page.wait_for_selector("[data-testid=delayed-banner]", timeout=30_000)
     page.wait_for_timeout(150)
     found["delayed"] = page.evaluate("shifts.splice(0)")
     shop.paid(paid)
@@ -88,7 +88,7 @@ def test_nothing_jumps_when_the_page_loads_and_when_its_state_changes(
     assert page.locator("main").get_attribute("data-state") == "pending"
     found["load again"] = page.evaluate("shifts.splice(0)")
     state_is(page, "confirming")
-    page.wait_for_selector(".kw-result", timeout=12000)
+    page.wait_for_selector(".kw-result", timeout=30_000)
     found["time is up"] = page.evaluate("shifts.splice(0)")
     shop.answer(over, NotFound(), ago_s=-130)
     state_is(page, "expired")

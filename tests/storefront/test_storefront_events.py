@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -42,7 +41,7 @@ class Listener:
             self.body += message.get("body", b"")
         self.arrived.set()
 
-    async def until(self, true: Callable[[], bool], timeout_s: float = 5) -> None:
+    async def until(self, true: Callable[[], bool], timeout_s: float = 30) -> None:
         async with asyncio.timeout(timeout_s):
             while not true():
                 self.arrived.clear()
@@ -56,7 +55,7 @@ async def listening(listener: Listener) -> AsyncIterator[Listener]:
         yield listener
     finally:
         listener.gone.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 30)
 
 
 def cookie_of(user: Any) -> str:
@@ -102,7 +101,11 @@ async def test_only_the_owner_may_listen(watched: Any) -> None:
     assert len(events.hub) == 0
 
 
-async def test_money_rings_the_page_in_under_a_second(watched: Any, shop: Any) -> None:
+async def test_money_rings_the_page_without_any_poll(
+    watched: Any, shop: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """How soon the bell is heard is `bench.pages`' figure; that it is the bell is told here."""
+    monkeypatch.setattr(events.hub, "poll_s", 3600)
     payment, owner, _stranger = watched
     listener = Listener(f"/payment/{payment.transaction_id}/events", owner)
 
@@ -110,11 +113,8 @@ async def test_money_rings_the_page_in_under_a_second(watched: Any, shop: Any) -
         await listener.until(lambda: b"retry" in listener.body)
         assert b"change" not in listener.body
         await sync_to_async(shop.paid, thread_sensitive=False)(payment)
-        committed = time.monotonic()
         await listener.until(lambda: b"event: change\ndata: 1\n\n" in listener.body)
-        took = time.monotonic() - committed
 
-    assert took < 1
     assert payment.transaction_id.encode() not in listener.body
 
 
@@ -148,7 +148,7 @@ async def test_two_thousand_pages_cost_no_thread_and_nobody_misses_the_news() ->
         await asyncio.sleep(0.01)
     before = threading.active_count()
     known.update(dict.fromkeys(known, (1, False, 1)))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await asyncio.gather(*(bell.wait() for bell in opened))
 
     assert threading.active_count() - before <= 1

@@ -18,7 +18,7 @@ def path(payment: Any) -> str:
     return f"/payment/{payment.transaction_id}/"
 
 
-def wait_for_state(page: Any, state: str, timeout_s: float = 15) -> None:
+def wait_for_state(page: Any, state: str, timeout_s: float = 30) -> None:
     page.wait_for_function(
         "state => document.querySelector('main').dataset.state === state", arg=state, timeout=timeout_s * 1000
     )
@@ -36,7 +36,7 @@ def test_the_network_is_cut_for_twenty_seconds_and_the_money_comes_meanwhile(
     page.clock.run_for(2_000)
 
     page.context.set_offline(True)
-    page.wait_for_selector("[data-testid=offline-banner]:not([hidden])", timeout=2000)
+    page.wait_for_selector("[data-testid=offline-banner]:not([hidden])", timeout=10_000)
     before = page.get_by_test_id("countdown").inner_text()
     shop.paid(payment)
     page.clock.run_for(20_000)

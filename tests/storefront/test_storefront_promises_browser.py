@@ -36,7 +36,7 @@ def path(payment: Any, more: str = "") -> str:
     return f"/payment/{payment.transaction_id}/{more}"
 
 
-def wait_for_state(page: Any, state: str, timeout_s: float = 15) -> None:
+def wait_for_state(page: Any, state: str, timeout_s: float = 30) -> None:
     page.wait_for_function(
         "state => document.querySelector('main').dataset.state === state", arg=state, timeout=timeout_s * 1000
     )
