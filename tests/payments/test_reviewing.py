@@ -612,7 +612,9 @@ def test_a_decision_beside_a_question_that_waits_for_its_answer_ends_the_payment
     assert verify().is_clean
 
 
-@pytest.mark.parametrize("still", ["a request under way", "an item that nobody decided"])
+@pytest.mark.parametrize(
+    "still", ["a request under way", "an item that nobody decided", "an answer nobody has read"]
+)
 def test_a_decision_ends_nothing_while_something_else_is_to_come(
     odd: Any, opened: Payment, staff: Any, still: str
 ) -> None:
@@ -623,6 +625,10 @@ def test_a_decision_ends_nothing_while_something_else_is_to_come(
             operation="check", token_id="t", pool="staff", environment="sandbox", started_at=clock.now()
         )
         other.attempts.add(attempt)
+    elif still == "an answer nobody has read":
+        other = Transfer.objects.get()
+        other.pk, other.hash, other.fate, other.reasons, other.processed_at = None, "cd" * 32, "", [], None
+        other.save(force_insert=True)
     else:
         other = ReviewItem.objects.create(
             subject="sighting:x",
