@@ -15,7 +15,6 @@ broken, spending and refunds stop; receiving never does.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +22,7 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connection, transaction
 from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce, Concat
+from django.db.models.functions import Coalesce, Concat, Left, StrIndex
 
 from vinflow.money import Currency, Money
 from vinflow.payments import conf
@@ -35,10 +34,10 @@ from vinflow.payments.models import (
     PaymentSettings,
     Refund,
     SettingsChange,
+    StatementLine,
     Transfer,
 )
 from vinflow.payments.refund_states import COUNTED, HELD
-from vinflow.payments.statements import law as statements
 from vinflow.payments.states import Status
 from vinflow.wallet.audit import one_moment
 from vinflow.wallet.models import Account, Hold, JournalEntry, JournalLine
@@ -68,129 +67,130 @@ def check(environment: str) -> list[Breach]:
         ]
 
 
-def _received(environment: str) -> list[Breach]:
-    """Compare, by currency, what the ledger received with what the transfers say came."""
-    breaches = []
-    sums: dict[tuple[str, str], int] = defaultdict(int)
-    rows = (
-        JournalLine.objects.filter(account__environment=environment)
-        .values("account__kind", "currency", "side")
-        .annotate(total=Sum("amount_minor"))
+@dataclass(frozen=True, slots=True)
+class _Journal:
+    """The journal of an environment added up: (currency, kind, side, what the source is, purpose) -> minor.
+
+    One statement reads every line once. What a source is stands before its colon: "transfer", "refund".
+    """
+
+    sums: dict[tuple[str, str, str, str, str], int]
+
+    @classmethod
+    def of(cls, environment: str) -> _Journal:
+        rows = (
+            JournalLine.objects.filter(account__environment=environment)
+            .annotate(what=Left("entry__source", StrIndex("entry__source", Value(":"))))
+            .values_list("currency", "account__kind", "side", "what", "entry__purpose")
+            .annotate(total=Sum("amount_minor"))
+            .order_by()
+        )
+        return cls({(c, kind, side, what[:-1], why): int(total) for c, kind, side, what, why, total in rows})
+
+    def of_side(self, currency: Currency, side: str, kind: str, what: str, *purposes: str) -> int:
+        """Return what was booked on one side of a kind of account from such sources, for these purposes."""
+        return sum(self.sums.get((currency, kind, side, what, purpose), 0) for purpose in purposes)
+
+    def balance(self, currency: Currency, kind: str = "", what: str = "") -> int:
+        """Return debits less credits; of one kind of account, of one kind of source, unless they are ""."""
+        return sum(
+            total if side == "D" else -total
+            for (code, account, side, source, _purpose), total in self.sums.items()
+            if code == currency and kind in ("", account) and what in ("", source)
+        )
+
+
+def _sums(rows: QuerySet[Any], *by: str, **of: str) -> dict[Any, list[int]]:
+    """Return {(currency, ...): [sum, ...]} of rows, in minor units; the sums as `of` names their columns."""
+    found = rows.order_by().values_list("currency", *by).annotate(**{n: Sum(c) for n, c in of.items()})
+    keys = 1 + len(by)
+    return {tuple(row[:keys]): [int(total or 0) for total in row[keys:]] for row in found}
+
+
+def _received(environment: str) -> Iterator[Breach]:
+    """Compare, by currency, what the ledger received with what the transfers say came; then where it went."""
+    journal = _Journal.of(environment)
+    booked = Transfer.objects.filter(environment=environment).exclude(booked_receiver="")
+    transfers = _sums(booked, "fate", total="amount_minor")
+    lines = _sums(
+        StatementLine.objects.filter(environment=environment, booked_at__isnull=False),
+        "fate",
+        total="amount_minor",
     )
-    for row in rows:
-        sign = 1 if row["side"] == "D" else -1
-        sums[row["account__kind"], row["currency"]] += sign * int(row["total"])
+    gone = {
+        "refunds": _sums(_done(environment, transfer__isnull=False), total="amount_minor"),
+        "deposits back": _sums(_done(environment, deposit__isnull=False), total="amount_minor"),
+        "claw-backs": _sums(
+            ClawBack.objects.filter(environment=environment, decision="booked"),
+            total="amount_minor", owed="owed_minor", repaid="repaid_minor",
+        ),
+    }  # fmt: skip
     for currency in Currency:
-        if total := sum(amount for (_kind, code), amount in sums.items() if code == currency):
-            breaches.append(
-                Breach("balanced", f"debits and credits of {currency} differ by {total} minor units")
-            )
-        booked = Transfer.objects.filter(environment=environment, currency=currency).exclude(
-            booked_receiver=""
-        )
-        fates = {
-            fate: int(total or 0)
-            for fate, total in booked.order_by().values_list("fate").annotate(total=Sum("amount_minor"))
-        }
+        if total := journal.balance(currency):
+            yield Breach("balanced", f"debits and credits of {currency} differ by {total} minor units")
+        fates = {fate: total for (code, fate), (total,) in transfers.items() if code == currency}
         came = sum(fates.values())
-        received = (
-            JournalLine.objects.filter(
-                account__environment=environment,
-                account__kind="bakong",
-                currency=currency,
-                side="D",
-                entry__source__startswith="transfer:",
-                entry__purpose__in=("credit", "credit_extra", "suspense"),
-            ).aggregate(total=Sum("amount_minor"))["total"]
-            or 0
-        )
+        received = journal.of_side(currency, "D", "bakong", "transfer", "credit", "credit_extra", "suspense")
         if received != came:
-            breaches.append(
-                Breach(
-                    "received",
-                    f"the books have {Money(received, currency)}, transfers booked {Money(came, currency)}",
-                )
+            yield Breach(
+                "received",
+                f"the books have {Money(received, currency)}, transfers booked {Money(came, currency)}",
             )
         waiting = fates.get("in_review", 0)
-        suspense = -sums["suspense", currency]
-        by_lines = statements.in_suspense(environment, currency)
+        suspense = -journal.balance(currency, "suspense")
+        by_lines, off = (lines.get((currency, fate), [0])[0] for fate in ("suspense", "written_off"))
         if suspense != waiting + by_lines:
-            breaches.append(
-                Breach(
-                    "suspense",
-                    f"suspense has {Money(suspense, currency)}, in review are"
-                    f" {Money(waiting + by_lines, currency)}",
-                )
+            yield Breach(
+                "suspense",
+                f"suspense has {Money(suspense, currency)}, in review are"
+                f" {Money(waiting + by_lines, currency)}",
             )
-        said = statements.received_by_lines(environment, currency)
-        booked_so = statements.booked_by_lines(environment, currency)
-        if said != booked_so:
-            breaches.append(
-                Breach(
-                    "statements",
-                    f"statements say {Money(said, currency)}, the books {Money(booked_so, currency)}",
-                )
+        # Received under a line's own source, less what was handed over to a transfer.
+        booked_so = journal.balance(currency, "bakong", "statement")
+        if by_lines + off != booked_so:
+            yield Breach(
+                "statements",
+                f"statements say {Money(by_lines + off, currency)}, the books {Money(booked_so, currency)}",
             )
-        owed = sums["receivable", currency]
-        breaches += _went(environment, currency, fates, received, suspense - by_lines, owed)
-    return breaches
+        yield from _went(currency, journal, gone, fates, received, suspense - by_lines)
+
+
+def _done(environment: str, **of: Any) -> QuerySet[Refund]:
+    return Refund.objects.filter(environment=environment, state="done", **of)
 
 
 def _went(
-    environment: str,
     currency: Currency,
+    journal: _Journal,
+    gone: dict[str, dict[Any, list[int]]],
     fates: dict[str, int],
     received: int,
     suspense: int,
-    receivable: int,
 ) -> Iterator[Breach]:
-    """Yield where the rows of what went, or what is owed, differ from the books; then the law itself."""
-
-    def total(rows: QuerySet[Any]) -> int:
-        return int(rows.aggregate(total=Sum("amount_minor"))["total"] or 0)
-
-    def journal(kind: str, name: str, purpose: str) -> int:
-        """Sum the credit lines of a purpose on one kind of account; `name` begins their sources."""
-        lines = JournalLine.objects.filter(
-            entry__source__gte=f"{name}:",
-            entry__source__lt=f"{name};",  # the character after the colon: a range that the index knows
-            entry__purpose=purpose,
-            account__environment=environment,
-            account__kind=kind,
-            currency=currency,
-            side="C",
-        )
-        return total(lines)
-
-    of = {"environment": environment, "currency": currency}
-    clawed = ClawBack.objects.filter(**of, decision="booked")
+    """Yield where the rows of what went, or is owed, differ from the books; then the law itself."""
+    rows = {rule: sums.get((currency,), [0, 0, 0]) for rule, sums in gone.items()}
     went = {
-        "refunds": (
-            total(Refund.objects.filter(**of, state="done", transfer__isnull=False)),
-            ("bakong", "refund", "refund:captured"),
-        ),
-        "deposits back": (
-            total(Refund.objects.filter(**of, state="done", deposit__isnull=False)),
-            ("external", "refund", "refund:captured"),
-        ),
-        "claw-backs": (total(clawed), ("bakong", "clawback", "claw_back")),
+        "refunds": (rows["refunds"][0], ("bakong", "refund", "refund:captured")),
+        "deposits back": (rows["deposits back"][0], ("external", "refund", "refund:captured")),
+        "claw-backs": (rows["claw-backs"][0], ("bakong", "clawback", "claw_back")),
         "returns": (fates.get("returned", 0), ("bakong", "transfer", "return")),
         "written off": (fates.get("written_off", 0), ("unclaimed", "transfer", "unclaimed")),
     }
     in_books = {}
-    for rule, (rows, where) in went.items():
-        in_books[rule] = journal(*where)
-        if rows != in_books[rule]:
+    for rule, (by_rows, where) in went.items():
+        in_books[rule] = journal.of_side(currency, "C", *where)
+        if by_rows != in_books[rule]:
             yield Breach(
                 rule,
-                f"the rows have {Money(rows, currency)}, the books have {Money(in_books[rule], currency)}",
+                f"the rows have {Money(by_rows, currency)}, the books have {Money(in_books[rule], currency)}",
             )
-    sums = clawed.aggregate(owed=Sum("owed_minor"), repaid=Sum("repaid_minor"))
-    owed = int(sums["owed"] or 0) - int(sums["repaid"] or 0)
-    if owed != receivable:
+    _total, owed, repaid = rows["claw-backs"]
+    receivable = journal.balance(currency, "receivable")
+    if owed - repaid != receivable:
         yield Breach(
             "owed",
-            f"payers owe {Money(owed, currency)} by the rows, {Money(receivable, currency)} by the books",
+            f"payers owe {Money(owed - repaid, currency)} by the rows,"
+            f" {Money(receivable, currency)} by the books",
         )
     given = fates.get("credited", 0) + fates.get("extra", 0)
     credited = given - went["refunds"][0] - went["claw-backs"][0]
