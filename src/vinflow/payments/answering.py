@@ -23,6 +23,7 @@ from vinflow.payments.learning import learn_paid, learn_unpaid
 from vinflow.payments.leasing import kind_of, plan_next, pressure, put_off
 from vinflow.payments.matching import Reason
 from vinflow.payments.models import Attempt, Fate, Payment, Transfer
+from vinflow.payments.prepared import Prepared
 from vinflow.payments.schedule import Look, Pressure
 from vinflow.payments.states import Status
 
@@ -43,9 +44,17 @@ def pool_of(attempts: Sequence[Attempt], *, at: datetime) -> Pool:
     return Pool.TAIL if kinds == {Look.TAIL} else Pool.AUTO
 
 
+_paid_query = Prepared(
+    lambda principal: Payment.objects.filter(principal=principal, status=Status.COMPLETED).values_list("pk")[
+        :1
+    ],
+    {"principal": "of a payer"},
+)
+
+
 def is_newcomer(payment: Payment) -> bool:
     """Return whether this payer has never paid; such payers share a part of the day's calls."""
-    return not Payment.objects.filter(principal=payment.principal, status=Status.COMPLETED).exists()
+    return not _paid_query.rows({"principal": payment.principal})
 
 
 def _any_paid_before(attempts: Sequence[Attempt]) -> bool:
@@ -172,6 +181,14 @@ def _take_negative(
         learn_unpaid()
 
 
+_status_query = Prepared(
+    lambda payment_id: (
+        Payment.objects.select_for_update(no_key=True).filter(pk=payment_id).values_list("status")
+    ),
+    {"payment_id": -1},
+)
+
+
 @transaction.atomic
 def _note_negative(
     attempt: Attempt, outcome: NotFound | Failed, *, started_at: datetime, settles: bool, seen: Pressure
@@ -182,8 +199,8 @@ def _note_negative(
     the word that is written.
     """
     lease = attempt.lease_id
-    payment = Payment.objects.select_for_update(no_key=True).only("status").get(pk=attempt.payment_id)
-    not_ended = payment.status == Status.PENDING
+    ((status,),) = _status_query.rows({"payment_id": attempt.payment_id})
+    not_ended = status == Status.PENDING
     attempt.refresh_from_db()
     attempt.last_asked_at = max(started_at, attempt.last_asked_at or started_at)
     # A word that settles nothing is worth no more than none: the next one waits twice as long.

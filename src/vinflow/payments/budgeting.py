@@ -27,15 +27,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import cache
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, Q
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Greatest
 
 from vinflow.payments import conf, quota
 from vinflow.payments.errors import InsideTransaction
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, TokenState
+from vinflow.payments.prepared import Prepared
 
 __all__ = [
     "Asking",
@@ -119,6 +121,26 @@ def token_id(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()[:16]
 
 
+@cache
+def _budgets_query(count: int) -> Prepared:
+    """Return the query that locks so many windows of a token."""
+
+    def build(token: str, **days: Any) -> QuerySet[CallBudget, tuple[Any, ...]]:
+        these = Q()
+        for place in range(count):
+            these |= Q(window=days[f"window{place}"], starts_at=days[f"starts{place}"])
+        asked = CallBudget.objects.select_for_update().filter(these, token_id=token)
+        return asked.order_by("window", "starts_at").values_list()
+
+    holes: dict[str, Any] = {"token": "the token"}
+    for place in range(count):
+        holes |= {
+            f"window{place}": f"window {place}",
+            f"starts{place}": datetime(1971, 1, 1 + place, tzinfo=UTC),
+        }
+    return Prepared(build, holes)
+
+
 def _locked_budgets(token: str, at: datetime, *, learnt: str) -> list[CallBudget]:
     """Return the rows of the windows at a moment, made if missing, locked in a fixed order.
 
@@ -126,11 +148,11 @@ def _locked_budgets(token: str, at: datetime, *, learnt: str) -> list[CallBudget
     """
     allowed = conf.daily_calls()
     days = quota.windows(at, learnt=learnt)
-    these = Q()
-    for window in days:
-        these |= Q(window=window.name, starts_at=window.starts_at)
-    asked = CallBudget.objects.select_for_update().filter(these, token_id=token)
-    locked = list(asked.order_by("window", "starts_at"))
+    values: dict[str, Any] = {"token": token}
+    for place, window in enumerate(days):
+        values |= {f"window{place}": window.name, f"starts{place}": window.starts_at}
+    asked = _budgets_query(len(days))
+    locked = asked.instances(CallBudget, values)
     if len(locked) < len(days):  # the first call of a day
         for window in days:
             CallBudget.objects.get_or_create(
@@ -139,7 +161,7 @@ def _locked_budgets(token: str, at: datetime, *, learnt: str) -> list[CallBudget
                 starts_at=window.starts_at,
                 defaults={"ends_at": window.ends_at, "allowed": allowed},
             )
-        locked = list(asked.order_by("window", "starts_at"))
+        locked = asked.instances(CallBudget, values)
     for row in locked:
         if row.allowed != allowed:
             # The operator's word counts at once, but never below what is spent already.
@@ -155,8 +177,7 @@ def _newcomers_may(row: CallBudget, *, besides: int = 0) -> bool:
     share that this purse grants them.
     """
     assert row.allowed is not None
-    paid_before = Payment.objects.filter(principal=OuterRef("payment__principal"), status="completed")
-    theirs = quota.promised(row).filter(~Exists(paid_before)).count()
+    theirs = quota.aside_for_newcomers(row)
     return row.used_by_newcomers + theirs + 1 <= int(row.allowed * conf.newcomers_share()) + besides
 
 
@@ -240,14 +261,19 @@ def _fair(rows: Sequence[CallBudget], principal: str) -> bool:
     return had < most
 
 
+_state_query = Prepared(
+    lambda token: TokenState.objects.select_for_update().filter(token_id=token).values_list(),
+    {"token": "the token"},
+)
+
+
 def _gate(token: str) -> TokenState:
     """Return what the token has taught us, locked; a row is made at its first call."""
-    locked = TokenState.objects.select_for_update().filter(token_id=token)
-    state = locked.first()
-    if state is None:
+    locked = _state_query.instances(TokenState, {"token": token})
+    if not locked:
         TokenState.objects.get_or_create(token_id=token)
-        state = locked.get()
-    return state
+        locked = _state_query.instances(TokenState, {"token": token})
+    return locked[0]
 
 
 def _may_pass(state: TokenState, pool: Pool, *, at: datetime) -> bool:
@@ -346,13 +372,22 @@ def set_aside(*, token: str, last_check_at: datetime, newcomer: bool) -> bool:
     return True
 
 
+def _lost(before: datetime) -> QuerySet[Exchange]:
+    return Exchange.objects.filter(stage=Exchange.Stage.STARTED, started_at__lt=before)
+
+
+_lost_query = Prepared(
+    lambda before: _lost(before).values_list("pk")[:1], {"before": datetime(1971, 1, 1, tzinfo=UTC)}
+)
+
+
 def mark_lost(*, at: datetime) -> int:
     """Mark calls lost whose process died before their answer; they stay counted. Returns how many.
 
     What they asked is unknown, not unpaid: the attempts are due again.
     """
     # Longer than any call may take: connecting, a renewal, a repeat, each with its time-out twice.
-    longest = timedelta(seconds=max(300.0, 8 * conf.timeout_s()))
-    return Exchange.objects.filter(stage=Exchange.Stage.STARTED, started_at__lt=at - longest).update(
-        stage=Exchange.Stage.LOST, finished_at=Greatest(F("started_at"), at)
-    )
+    before = at - timedelta(seconds=max(300.0, 8 * conf.timeout_s()))
+    if not _lost_query.rows({"before": before}):
+        return 0  # the usual case, every second: nothing is written then
+    return _lost(before).update(stage=Exchange.Stage.LOST, finished_at=Greatest(F("started_at"), at))

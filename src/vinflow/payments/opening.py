@@ -15,7 +15,7 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 
 from vinflow.money import Currency, Money
 from vinflow.payments import budgeting, conf, gateways, settings_store
@@ -225,20 +225,20 @@ def _check_payer(
     """Refuse a payer who has too much open, or opened too much today."""
     if user is None:
         return
-    own = Payment.objects.filter(user=user, environment=environment)
-    if own.filter(status=Status.PENDING).count() >= settings.pending_max:
-        raise TooManyPending(f"{settings.pending_max} payments are waiting already")
-    today = own.filter(created_at__gt=at - timedelta(days=1)).aggregate(n=Count("pk"))
-    if today["n"] >= settings.opened_daily_max:
-        raise TooManyToday(f"{settings.opened_daily_max} payments were opened within a day")
     currency = Currency(money.currency)
-    spent = own.filter(
-        created_at__gt=at - timedelta(days=1),
-        currency=currency,
-        status__in=[Status.PENDING, Status.COMPLETED],
-    ).aggregate(total=Sum("amount_minor"))["total"]
+    pending, today = Q(status=Status.PENDING), Q(created_at__gt=at - timedelta(days=1))
+    counts = Q(currency=currency, status__in=[Status.PENDING, Status.COMPLETED])
+    own = Payment.objects.filter(pending | today, user=user, environment=environment).aggregate(
+        pending=Count("pk", filter=pending),
+        today=Count("pk", filter=today),
+        spent=Sum("amount_minor", filter=today & counts),
+    )
+    if own["pending"] >= settings.pending_max:
+        raise TooManyPending(f"{settings.pending_max} payments are waiting already")
+    if own["today"] >= settings.opened_daily_max:
+        raise TooManyToday(f"{settings.opened_daily_max} payments were opened within a day")
     most = settings_store.cap(settings, "daily_max", currency)
-    if Money(spent or 0, currency) + money > most:
+    if Money(own["spent"] or 0, currency) + money > most:
         raise TooManyToday(f"{most} is the most within a day")
 
 

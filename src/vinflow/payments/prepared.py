@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db import connections
+from django.db import connections, models
 
 __all__ = ["Prepared"]
+
+M = TypeVar("M", bound=models.Model)
 
 
 class Prepared:
@@ -47,6 +49,11 @@ class Prepared:
                     value = step(value, expression, connection)
                 row[position] = value
         return rows
+
+    def instances(self, model: type[M], values: Mapping[str, Any], *, using: str = "default") -> list[M]:
+        """Return the rows of a query of whole rows (`values_list()`, no columns named) as instances."""
+        names = [each.attname for each in model._meta.concrete_fields]
+        return [model.from_db(using, names, row) for row in self.rows(values, using=using)]
 
     def _compiled(self, vendor: str, using: str) -> tuple[str, list[Any], list[Any]]:
         if vendor not in self._kept:

@@ -10,13 +10,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Count, Exists, OuterRef, QuerySet
 
 from vinflow.payments import conf
-from vinflow.payments.models import Attempt, CallBudget, TokenState
+from vinflow.payments.models import Attempt, CallBudget, Payment, TokenState
 from vinflow.payments.prepared import Prepared
+from vinflow.payments.states import Status
 
 __all__ = [
     "EDGE",
@@ -24,6 +26,7 @@ __all__ = [
     "Room",
     "Window",
     "aside",
+    "aside_for_newcomers",
     "confirmable",
     "learnt",
     "promised",
@@ -125,11 +128,12 @@ def reserves(allowed: int) -> tuple[int, int]:
 
 def promised(row: CallBudget) -> QuerySet[Attempt]:
     """Return the shown QRs to which a call of this window is promised; counted, never remembered."""
+    return _promised(str(conf.environment()), row.starts_at, row.ends_at)
+
+
+def _promised(environment: str, starts_at: datetime, ends_at: datetime) -> QuerySet[Attempt]:
     return Attempt.objects.filter(
-        set_aside=True,
-        environment=conf.environment(),
-        last_check_at__gte=row.starts_at,
-        last_check_at__lt=row.ends_at,
+        set_aside=True, environment=environment, last_check_at__gte=starts_at, last_check_at__lt=ends_at
     )
 
 
@@ -137,6 +141,30 @@ def aside(row: CallBudget) -> int:
     """Return how many calls are promised to shown QRs in a window."""
     ((_used, promises),) = _numbers(row.token_id, [Window(row.window, row.starts_at, row.ends_at)])
     return promises
+
+
+def _of_newcomers(environment: str, starts_at: datetime, ends_at: datetime) -> QuerySet[Attempt, Any]:
+    paid_before = Payment.objects.filter(principal=OuterRef("payment__principal"), status=Status.COMPLETED)
+    theirs = _promised(environment, starts_at, ends_at).filter(~Exists(paid_before))
+    return theirs.order_by().values("environment").annotate(promises=Count("pk")).values_list("promises")
+
+
+_newcomers_query = Prepared(
+    _of_newcomers,
+    {
+        "environment": "of the site",
+        "starts_at": datetime(1971, 1, 1, tzinfo=UTC),
+        "ends_at": datetime(1971, 1, 2, tzinfo=UTC),
+    },
+)
+
+
+def aside_for_newcomers(row: CallBudget) -> int:
+    """Return how many of the promised calls are for QRs of payers who never paid."""
+    rows = _newcomers_query.rows(
+        {"environment": str(conf.environment()), "starts_at": row.starts_at, "ends_at": row.ends_at}
+    )
+    return int(rows[0][0]) if rows else 0
 
 
 NUMBERS = (
