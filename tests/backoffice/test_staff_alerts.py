@@ -203,7 +203,7 @@ def test_every_channel_gets_the_sentence_and_the_page_and_nothing_else(
     assert (hook_path, bot_path) == ("/hook", "/bot123:canary/sendMessage")
     signed = channels.signature("a-shared-secret", headers["X-Vinflow-Timestamp"], body)
     assert headers["X-Vinflow-Signature"] == signed
-    assert json.loads(body)["text"] == "1 payments with a different amount or currency"
+    assert json.loads(body)["text"] == "1 payment with a different amount or currency"
     assert json.loads(message)["chat_id"] == "42"
     everything = letter.body + letter.subject + body.decode() + message.decode()
     for secret in ("canary", "dara_sok", "sok-dara", "15.00", "a-shared-secret"):

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from vinflow.backoffice.figures import Calls, Pulse, Waiting
 from vinflow.backoffice.quota import Quota
-from vinflow.backoffice.words import say
+from vinflow.backoffice.words import say, say_many
 
 __all__ = ["Note", "notes", "token_note"]
 
@@ -34,7 +34,11 @@ class Note:
 def token_note(ends_at: datetime, *, at: datetime, key: str = "token") -> Note:
     """Return what to do about a token that ends soon, or has ended."""
     days = max(0, (ends_at - at).days)
-    return Note(key, say("The access token expires in {n} days", n=days), reverse("backoffice:settings"))
+    return Note(
+        key,
+        say_many("The access token expires in {n} day", "The access token expires in {n} days", days),
+        reverse("backoffice:settings"),
+    )
 
 
 def notes(
@@ -96,17 +100,45 @@ def notes(
     if token_ends_at is not None and token_ends_at - at <= TOKEN_SOON:
         found.append(token_note(token_ends_at, at=at))
     if reviews["mismatch"]:
-        text = say("{n} payments with a different amount or currency", n=reviews["mismatch"])
+        text = say_many(
+            "{n} payment with a different amount or currency",
+            "{n} payments with a different amount or currency",
+            reviews["mismatch"],
+        )
         found.append(Note("mismatch", text, desk))
     if reviews["late"]:
-        found.append(Note("late", say("{n} late payments on hold", n=reviews["late"]), desk))
+        found.append(
+            Note(
+                "late",
+                say_many("{n} late payment on hold", "{n} late payments on hold", reviews["late"]),
+                desk,
+            )
+        )
     if reviews["other"]:
-        found.append(Note("review", say("{n} other transfers wait for a decision", n=reviews["other"]), desk))
+        found.append(
+            Note(
+                "review",
+                say_many(
+                    "{n} other transfer waits for a decision",
+                    "{n} other transfers wait for a decision",
+                    reviews["other"],
+                ),
+                desk,
+            )
+        )
     if pulse.differences:
-        text = say("{n} differences between Bakong, the bank and the books", n=pulse.differences)
+        text = say_many(
+            "{n} difference between Bakong, the bank and the books",
+            "{n} differences between Bakong, the bank and the books",
+            pulse.differences,
+        )
         key = f"difference_{pulse.newest_difference}"  # a newer one is told anew
         found.append(Note(key, text, reverse("backoffice:reconciliation")))
     if waiting.stuck:
-        text = say("{n} payments past expiry without an answer", n=waiting.stuck)
+        text = say_many(
+            "{n} payment past expiry without an answer",
+            "{n} payments past expiry without an answer",
+            waiting.stuck,
+        )
         found.append(Note("stuck", text, f"{payments}?status=confirming"))
     return found
