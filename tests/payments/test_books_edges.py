@@ -7,23 +7,27 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
+from tests.payments.money_back import Shop, pay_in, shop
 
 from vinflow.bakong import Found
 from vinflow.money import Currency, Money
-from vinflow.payments import clock, gateways, leasing
+from vinflow.payments import clawing_back, clock, gateways, leasing
 from vinflow.payments.confirming import process_transfer, store_found
-from vinflow.payments.crediting import book_to_suspense, credit_transfer
-from vinflow.payments.errors import AlreadyCompleted
-from vinflow.payments.models import Attempt, Payment, Transfer
-from vinflow.payments.opening import renew_qr
+from vinflow.payments.crediting import book_to_suspense, credit_locked, credit_transfer, lock_for_transfer
+from vinflow.payments.errors import AlreadyCompleted, IllegalTransition
+from vinflow.payments.models import Attempt, Payment, Repayment, Transfer
+from vinflow.payments.opening import open_payment, renew_qr
 from vinflow.sandbox import Sandbox
 from vinflow.wallet.entries import Entry, bakong_ref, credit, debit, external_ref, user_ref
 from vinflow.wallet.errors import AlreadyReversed, NotInTransaction, NotReversible
 from vinflow.wallet.models import JournalEntry
 from vinflow.wallet.posting import as_entry, post, reverse, spend
+from vinflow.wallet.queries import balances
 
-pytestmark = pytest.mark.django_db(transaction=True)
+__all__ = ["shop"]
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.both]
 
 ONE = Money(100, Currency.USD)
 
@@ -87,6 +91,67 @@ def test_money_in_suspense_says_which_qr_brought_it(bank: Sandbox, opened: Payme
 
     entry = JournalEntry.objects.get()
     assert (entry.purpose, entry.memo) == ("suspense", f"held for review, {attempt.md5}")
+
+
+def test_a_transfer_that_is_not_there_is_named(opened: Payment) -> None:
+    with pytest.raises(Transfer.DoesNotExist, match="no transfer 404"):
+        credit_transfer(transfer_id=404, late=False, at=clock.now())
+
+
+def test_a_transfer_decided_about_meanwhile_is_not_credited_and_is_named(
+    bank: Sandbox, opened: Payment
+) -> None:
+    transfer = stored(bank, opened.attempts.get())
+    with transaction.atomic():
+        payment, attempt, as_it_was = lock_for_transfer(transfer.pk)
+    Transfer.objects.filter(pk=transfer.pk).update(fate="in_review", processed_at=clock.now())
+
+    said = f"^the transfer {transfer.hash[:8]} is no longer in the inbox$"
+    with pytest.raises(IllegalTransition, match=said), transaction.atomic():
+        credit_locked(payment, attempt, as_it_was, late=False, at=clock.now())
+
+    assert not JournalEntry.objects.exists()
+
+
+def test_a_hosts_handler_is_told_all_and_its_money_stands_outside_and_in_no_wallet(
+    bank: Sandbox, opened: Payment, payer: Any, settings: Any, later: Callable[[float], datetime]
+) -> None:
+    told: list[tuple[dict[str, Any], bool]] = []
+    settings.VINFLOW_FUNDS_HANDLER = lambda **what: told.append((what, connection.in_atomic_block))
+    transfer = stored(bank, opened.attempts.get())
+    at = later(5)
+
+    credit_transfer(transfer_id=transfer.pk, late=False, at=at)
+
+    assert told == [({"payment": opened, "transfer": transfer, "money": ONE, "at": at}, True)]
+    given = JournalEntry.objects.get().lines.get(side="C").account
+    assert (given.kind, given.key, given.environment) == ("external", opened.purpose, opened.environment)
+    assert balances(payer, "sandbox")[0].minor == 0
+
+
+def test_money_of_a_payment_that_is_nobodys_goes_out_to_its_purpose(bank: Sandbox, dollar: Money) -> None:
+    sold = open_payment(user=None, money=dollar, key="link", at=clock.now(), purpose="order")
+    transfer = stored(bank, sold.attempts.get())
+
+    credit_transfer(transfer_id=transfer.pk, late=False, at=clock.now())
+
+    given = JournalEntry.objects.get().lines.get(side="C").account
+    assert (given.kind, given.key) == ("external", "order")
+
+
+def test_what_a_payer_owes_is_taken_out_of_the_credit_itself(shop: Shop) -> None:
+    take(shop.payer, "o:1")
+    taken = clawing_back.claw_back(
+        payment=shop.payment, money=shop.cents(1000), bank_reference="REV-1", by=shop.dara,
+        why="the bank reversed it", at=clock.now(),
+    )  # fmt: skip
+    clawing_back.approve(clawback=taken, by=shop.sophea, at=clock.now())
+
+    pay_in(shop.bank, shop.payer, ONE, key="one")
+
+    repaid = Repayment.objects.get()
+    assert (repaid.how, repaid.amount_minor, repaid.decided_at) == ("wallet", 50, clock.now())
+    assert shop.has == 50
 
 
 @pytest.fixture

@@ -11,13 +11,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
 from vinflow.money import Currency, Money
 from vinflow.payments import answering, budgeting, clock, conf, gateways, law, leasing
 from vinflow.payments.budgeting import Asking, Pool
 from vinflow.payments.confirming import process_transfer, store_found
-from vinflow.payments.crediting import credit_transfer
+from vinflow.payments.crediting import credit_transfer, lock_for_transfer
 from vinflow.payments.models import Attempt, CallBudget, Exchange, Payment, PaymentSettings, Transfer
 from vinflow.payments.opening import open_payment
 from vinflow.sandbox import Sandbox
@@ -66,6 +66,27 @@ def test_sixteen_threads_crediting_one_transfer_make_one_credit(
     assert Counter(map(str, results)) == {"completed": 16}
     assert balances(payer, conf.environment())[0] == Money(100, Currency.USD)
     assert JournalEntry.objects.count() == 1
+
+
+def test_all_three_rows_of_a_transfer_are_locked_while_it_is_decided_about(
+    bank: Sandbox, opened: Payment
+) -> None:
+    attempt, found = found_for(bank, opened)
+    transfer = store_found(attempt=attempt, found=found, asked_at=clock.now(), at=clock.now())
+    assert transfer is not None
+
+    def free(_number: int) -> list[str]:
+        with transaction.atomic():
+            return [
+                model.__name__
+                for model in (Payment, Attempt, Transfer)
+                if model.objects.select_for_update(skip_locked=True, no_key=True).first()
+            ]
+
+    with transaction.atomic():
+        lock_for_transfer(transfer.pk)
+        assert all_at_once(1, free) == [[]]
+    assert all_at_once(1, free) == [["Payment", "Attempt", "Transfer"]]
 
 
 def test_sixty_four_rivals_with_the_whole_answer_make_one_credit(

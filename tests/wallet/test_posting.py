@@ -58,7 +58,10 @@ def test_a_posting_takes_six_statements_at_most(user, top_up, now):
     with transaction.atomic(), CaptureQueriesContext(connection) as statements:
         post(topping(user, 5, "counted"), at=now)
 
-    assert len(statements) <= 6, [one["sql"] for one in statements]
+    # PostgreSQL tells of an earlier posting when the entry is written, so that nobody looks for it before:
+    # the lock, the entry, its lines, its seal.
+    most = 4 if connection.vendor == "postgresql" else 6
+    assert len(statements) <= most, [one["sql"] for one in statements]
 
 
 def test_a_posting_between_two_wallets_takes_no_more_statements(user, make_user, top_up, now):
@@ -90,6 +93,14 @@ def test_a_posting_repeated_returns_the_same_entry_and_moves_nothing(user, now):
     assert dollars(user) == 100
 
 
+def test_what_was_posted_is_known_to_be_stored_and_its_lines_are_numbered_from_one(user, now):
+    entry = post(topping(user, 100), at=now)
+
+    assert entry._state.adding is False
+    lines = JournalLine.objects.filter(entry=entry).order_by("number")
+    assert [(line.number, line.account.kind) for line in lines] == [(1, "bakong"), (2, "user")]
+
+
 def test_a_key_posted_again_with_another_body_is_refused(user, now):
     with transaction.atomic():
         post(topping(user, 100), at=now)
@@ -109,7 +120,7 @@ def test_posting_outside_a_transaction_is_refused(make_user, now):
 
 
 def test_a_naive_moment_is_refused(user):
-    with pytest.raises(ValueError, match="aware"):
+    with pytest.raises(ValueError, match=r"^at is an aware moment$"):
         post(topping(user, 100), at=datetime(2026, 11, 24))
 
 
@@ -212,6 +223,17 @@ def test_an_entry_is_reversed_once_whatever_the_purpose(user, top_up, now):
     assert dollars(user) == 100
 
 
+def test_a_reversal_repeated_after_the_money_is_gone_is_still_told_as_one(user, top_up, now):
+    entry = top_up(user, 100)
+    undone = reverse(entry, at=now)
+
+    with pytest.raises(AlreadyReversed, match=f"was reversed by entry {undone.pk}"):
+        reverse(entry, at=now)
+    with pytest.raises(AlreadyReversed, match="was reversed under another purpose"):
+        reverse(entry, at=now, purpose="once more")
+    assert dollars(user) == 0
+
+
 def test_a_reversal_is_not_reversed(user, top_up, now):
     undone = reverse(top_up(user, 100), at=now)
 
@@ -247,7 +269,7 @@ def test_a_frozen_wallet_receives_and_does_not_spend(user, top_up, spend_some, n
     freeze_wallet(wallet, USD, at=now)
 
     top_up(user, 5)
-    with pytest.raises(WalletFrozen):
+    with pytest.raises(WalletFrozen, match=f"user:{user.pk} may receive and not spend"):
         spend_some(user, 1)
     unfreeze_wallet(wallet, USD)
     spend_some(user, 1)
