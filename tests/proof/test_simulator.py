@@ -12,7 +12,9 @@ from collections.abc import Iterator
 import pytest
 from tests.proof import pristine
 from tests.proof.campaign import run_seed
+from tests.proof.checkers import rows
 from tests.proof.faults import CLASSES, FAULTS, drawn
+from tests.proof.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -53,6 +55,19 @@ def test_eight_seeds_in_a_row_draw_every_fault_that_nothing_else_shuts_out() -> 
     for block in range(10):
         names = {fault.name for n in range(CLASSES) for fault in drawn(block * CLASSES + n)}
         assert len(names) >= len(FAULTS) - 6
+
+
+def test_nobody_acts_while_the_checkers_look() -> None:
+    """Else an act of a rival would be put down to whoever is looked at: seed 1127 once accused a refund."""
+    acted: list[bool] = []
+    with World(1) as world:
+        world.rival_share = 1.0
+        world.meanwhile = lambda: acted.append(world.looking)
+        world.after_act = lambda _who: rows("SELECT count(*) FROM payments_payment")
+        world.act("outer", lambda: world.act("inner", lambda: rows("SELECT 1")))
+
+    assert acted
+    assert not any(acted)
 
 
 @pytest.mark.postgres

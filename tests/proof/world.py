@@ -86,6 +86,7 @@ class World:
     deaths: int = 0
     rival_share: float = 0.0
     storm: bool = True
+    looking: bool = False
     skew_s: float = 0.0
     ever_skewed: bool = False
 
@@ -313,8 +314,16 @@ class World:
                 self.violate(f"{who} left a transaction open")
                 connection.rollback()
         if not connection.in_atomic_block:
-            self.after_act(who)
+            self._seen(who)
         return result
+
+    def _seen(self, who: str) -> None:
+        """Let the checkers look; nobody acts meanwhile, or a rival's act would be put down to this actor."""
+        looking, self.looking = self.looking, True
+        try:
+            self.after_act(who)
+        finally:
+            self.looking = looking
 
     def gap(self, where: str) -> None:
         """What happens while a call is on its way."""
@@ -364,7 +373,7 @@ class World:
 
     def _statement(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any) -> Any:
         """Stand at every statement of every actor: the gaps, the deaths and the failed transactions."""
-        if not self.stack:
+        if not self.stack or self.looking:
             return execute(sql, params, many, context)
         actor = self.stack[-1]
         if actor.dead:

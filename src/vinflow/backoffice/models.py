@@ -13,7 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from vinflow.backoffice.rights import RIGHTS
-from vinflow.payments.models import Payment
+from vinflow.payments.models import Payment, Proposal, by_another, decided_whole
 
 __all__ = [
     "AlertState",
@@ -60,48 +60,25 @@ class StaffAct(models.Model):
         return f"{self.what} {self.result}".strip()
 
 
-class SafetyProposal(models.Model):
+class SafetyProposal(Proposal):
     """A change of safety limits by one owner, waiting for another (money rule 3). One waits at a time."""
 
-    class Decision(models.TextChoices):
-        OPEN = "", "open"
-        APPROVED = "approved", "approved"
-        REJECTED = "rejected", "rejected"
-
     changes = models.JSONField()  # {field: [old, new]}, minor units
-    why = models.TextField()
-    proposed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    proposed_at = models.DateTimeField()
-    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default="")
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    decided_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "backoffice_safetyproposal"
         default_permissions: ClassVar = ()
         constraints: ClassVar = [
             models.UniqueConstraint(name="proposal_one_open", fields=["decision"], condition=Q(decision="")),
-            models.CheckConstraint(
-                name="proposal_decided_whole",
-                condition=Q(decision="", decided_by__isnull=True, decided_at__isnull=True)
-                | (~Q(decision="") & Q(decided_by__isnull=False, decided_at__isnull=False)),
-            ),
-            # Taking one's own proposal back is allowed; approving it is not, whatever the code above says.
-            models.CheckConstraint(
-                name="proposal_two_people",
-                condition=~Q(decision="approved") | ~Q(decided_by=F("proposed_by")),
-            ),
+            decided_whole("proposal_decided_whole"),
+            by_another("proposal_two_people"),
         ]
 
     def __str__(self) -> str:
         return f"proposal {self.pk} {self.decision or 'open'}"
 
 
-class RoleProposal(models.Model):
+class RoleProposal(Proposal):
     """What a person shall be allowed to do, or a lost second factor: one owner proposes, another approves.
 
     old, new: names of roles, empty for none; both empty where the second factor is to be taken away.
@@ -116,18 +93,6 @@ class RoleProposal(models.Model):
     subject = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     old = models.CharField(max_length=40, blank=True)
     new = models.CharField(max_length=40, blank=True)
-    why = models.TextField()
-    proposed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    proposed_at = models.DateTimeField()
-    decision = models.CharField(
-        max_length=10, choices=SafetyProposal.Decision.choices, blank=True, default=""
-    )
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    decided_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "backoffice_roleproposal"
@@ -136,11 +101,7 @@ class RoleProposal(models.Model):
             models.UniqueConstraint(
                 name="role_proposal_one_open", fields=["subject"], condition=Q(decision="")
             ),
-            models.CheckConstraint(
-                name="role_proposal_decided_whole",
-                condition=Q(decision="", decided_by__isnull=True, decided_at__isnull=True)
-                | (~Q(decision="") & Q(decided_by__isnull=False, decided_at__isnull=False)),
-            ),
+            decided_whole("role_proposal_decided_whole"),
             models.CheckConstraint(
                 name="role_proposal_three_people",
                 condition=~Q(proposed_by=F("subject"))

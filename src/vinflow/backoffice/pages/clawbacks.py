@@ -7,15 +7,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 
 from vinflow.backoffice import clawback_views, listing, meanings
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.pages import money_back
 from vinflow.backoffice.pages.money_back import text
-from vinflow.backoffice.rights import may, rights_of
+from vinflow.backoffice.rights import may
 from vinflow.backoffice.words import say
 from vinflow.money import MoneyError
 from vinflow.payments import clawing_back, clock
@@ -33,29 +32,18 @@ __all__ = [
     "repayment_drop",
 ]
 
-SIZE = 25
-
 
 @desk("clawbacks")
 def clawbacks(request: HttpRequest) -> HttpResponse:
     """Show the claw-backs that wait, or of which something is owed, oldest first; or the others."""
-    ended = request.GET.get("show") == "ended"
-    rows = ClawBack.objects.filter(environment=listing.environment())
-    rows = (
-        rows.exclude(clawback_views.OPEN).order_by("-decided_at", "-pk")
-        if ended
-        else rows.filter(clawback_views.OPEN).order_by("asked_at", "pk")
+    return money_back.listed(
+        request,
+        clawback_views.clawbacks(ClawBack.objects.filter(environment=listing.environment())),
+        clawback_views.clawback_view,
+        waiting=clawback_views.OPEN,
+        ended_at="decided_at",
+        home="clawbacks",
     )
-    page = Paginator(clawback_views.clawbacks(rows), SIZE).get_page(request.GET.get("page"))
-    rights = rights_of(request.user)
-    context = {
-        "here": "refunds",
-        "views": [clawback_views.clawback_view(one, viewer=request.user, rights=rights) for one in page],
-        "page": page,
-        "ended": ended,
-        "back_to": "clawbacks",
-    }
-    return render(request, "backoffice/clawbacks.html", context)
 
 
 @desk("clawback", "POST")

@@ -6,21 +6,24 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from django.contrib import messages
-from django.db.models import Model, QuerySet
+from django.core.paginator import Paginator
+from django.db.models import Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 
 from vinflow.backoffice import dossier, meanings
 from vinflow.backoffice.desk import desk
+from vinflow.backoffice.rights import rights_of
 from vinflow.backoffice.words import say
 from vinflow.money import Currency, Money, parse_amount
 from vinflow.payments import clock
 from vinflow.payments.errors import MoneyBackRefused, NotConfigured, SendingRefused
 from vinflow.payments.models import Payment, Transfer
 
-__all__ = ["act_on", "back_to", "chosen", "money_of", "text"]
+__all__ = ["act_on", "back_to", "chosen", "listed", "money_of", "text"]
 
 WHY_MAX = 2_000
+SIZE = 25  # rows of a page
 Row = TypeVar("Row", bound=Model)
 
 
@@ -41,6 +44,38 @@ def chosen(request: HttpRequest, reference: str) -> tuple[Payment, Transfer | No
 def money_of(request: HttpRequest, currency: str) -> Money:
     """Return the amount that was typed. Raises MoneyError or ValueError."""
     return parse_amount(request.POST.get("amount", ""), Currency(currency))
+
+
+def listed(
+    request: HttpRequest,
+    rows: QuerySet[Row],
+    view: Callable[..., object],
+    *,
+    waiting: Q,
+    ended_at: str,
+    home: str,
+) -> HttpResponse:
+    """Show the rows that wait for somebody, oldest first; or, when asked, those that ended, newest first.
+
+    view: what the page shows of a row to this person with these rights. waiting: which rows wait. ended_at:
+    the column of the moment a row ended. home: the name of the list, which is its page's too.
+    """
+    ended = request.GET.get("show") == "ended"
+    chosen_rows = (
+        rows.exclude(waiting).order_by(f"-{ended_at}", "-pk")
+        if ended
+        else rows.filter(waiting).order_by("asked_at", "pk")
+    )
+    page = Paginator(chosen_rows, SIZE).get_page(request.GET.get("page"))
+    rights = rights_of(request.user)
+    context = {
+        "here": "refunds",
+        "views": [view(one, viewer=request.user, rights=rights) for one in page],
+        "page": page,
+        "ended": ended,
+        "back_to": home,
+    }
+    return render(request, f"backoffice/{home}.html", context)
 
 
 def back_to(request: HttpRequest, payment: Payment, home: str) -> HttpResponse:

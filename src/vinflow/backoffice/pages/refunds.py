@@ -6,16 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
-from django.core.paginator import Paginator
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 
 from vinflow.backoffice import listing, meanings, refund_views
 from vinflow.backoffice.desk import desk
 from vinflow.backoffice.pages import money_back
 from vinflow.backoffice.pages.deposits import evidence_file
 from vinflow.backoffice.pages.money_back import text
-from vinflow.backoffice.rights import rights_of
 from vinflow.backoffice.words import say
 from vinflow.money import MoneyError
 from vinflow.payments import clock, evidence_files, refunding
@@ -36,29 +35,18 @@ __all__ = [
     "refunds",
 ]
 
-SIZE = 25
-
 
 @desk("refunds")
 def refunds(request: HttpRequest) -> HttpResponse:
     """Show the refunds that wait for somebody, oldest first; or those that have ended, newest first."""
-    ended = request.GET.get("show") == "ended"
-    rows = Refund.objects.filter(environment=listing.environment())
-    rows = (
-        rows.exclude(state__in=HELD).order_by("-ended_at", "-pk")
-        if ended
-        else rows.filter(state__in=HELD).order_by("asked_at", "pk")
+    return money_back.listed(
+        request,
+        refund_views.refunds(Refund.objects.filter(environment=listing.environment())),
+        refund_views.refund_view,
+        waiting=Q(state__in=HELD),
+        ended_at="ended_at",
+        home="refunds",
     )
-    page = Paginator(refund_views.refunds(rows), SIZE).get_page(request.GET.get("page"))
-    rights = rights_of(request.user)
-    context = {
-        "here": "refunds",
-        "views": [refund_views.refund_view(one, viewer=request.user, rights=rights) for one in page],
-        "page": page,
-        "ended": ended,
-        "back_to": "refunds",
-    }
-    return render(request, "backoffice/refunds.html", context)
 
 
 @desk("refund", "POST")

@@ -12,6 +12,7 @@ from vinflow.payments.models.clawbacks import ClawBack, Repayment
 from vinflow.payments.models.deposits import ManualDeposit
 from vinflow.payments.models.payments import Attempt, AttemptQuerySet, Payment
 from vinflow.payments.models.policy import PaymentSettings, ReceiverAlias, SettingsChange
+from vinflow.payments.models.proposing import Proposal, by_another, decided_whole
 from vinflow.payments.models.reconciling import (
     BooksCheck,
     ClosingBalance,
@@ -39,6 +40,7 @@ __all__ = [
     "Method",
     "Payment",
     "PaymentSettings",
+    "Proposal",
     "ReceiverAlias",
     "Reconciliation",
     "Refund",
@@ -53,5 +55,7 @@ __all__ = [
     "Transfer",
     "Unanswered",
     "WorkerPulse",
+    "by_another",
+    "decided_whole",
     "new_reference",
 ]

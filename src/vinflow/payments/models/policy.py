@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from vinflow.payments.models.choices import MONEY_MAX
+from vinflow.payments.models.proposing import Proposal, by_another, decided_whole
 
 
 class PaymentSettings(models.Model):
@@ -90,31 +91,16 @@ class SettingsChange(models.Model):
         return f"{self.field}: {self.old} -> {self.new}"
 
 
-class ReceiverAlias(models.Model):
+class ReceiverAlias(Proposal):
     """One change of which accounts besides our own a transfer may name as its receiver (money rule 3).
 
     accepted: from its approval on the account is taken for ours, or no longer. The newest approved change
     of an account holds. One owner proposes, another decides; rows are never deleted or rewritten.
     """
 
-    class Decision(models.TextChoices):
-        OPEN = "", "open"
-        APPROVED = "approved", "approved"
-        REJECTED = "rejected", "rejected"
-
     environment = models.CharField(max_length=10)
     account = models.CharField(max_length=64)
     accepted = models.BooleanField()
-    why = models.TextField()
-    proposed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    proposed_at = models.DateTimeField()
-    decision = models.CharField(max_length=10, choices=Decision.choices, blank=True, default="")
-    decided_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
-    )
-    decided_at = models.DateTimeField(null=True)
 
     class Meta:
         db_table = "payments_receiveralias"
@@ -122,15 +108,8 @@ class ReceiverAlias(models.Model):
             models.UniqueConstraint(
                 name="receiver_one_open", fields=["environment", "account"], condition=Q(decision="")
             ),
-            models.CheckConstraint(
-                name="receiver_decided_whole",
-                condition=Q(decision="", decided_by__isnull=True, decided_at__isnull=True)
-                | (~Q(decision="") & Q(decided_by__isnull=False, decided_at__isnull=False)),
-            ),
-            models.CheckConstraint(
-                name="receiver_two_owners",
-                condition=~Q(decision="approved") | ~Q(decided_by=F("proposed_by")),
-            ),
+            decided_whole("receiver_decided_whole"),
+            by_another("receiver_two_owners"),
         ]
 
     def __str__(self) -> str:
