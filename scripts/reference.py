@@ -188,8 +188,13 @@ def rows_page() -> str:
         lines.append(f"## `vinflow.{room}.models`\n")
         place = ROOT / "src" / "vinflow" / room
         files = [*place.glob("models.py"), *sorted(place.glob("models/[a-z]*.py"))]
-        for node in [node for file in files for node in ast.parse(file.read_text("utf-8")).body]:
-            if isinstance(node, ast.ClassDef) and (fields := _fields(node)):
+        bodies = [node for file in files for node in ast.parse(file.read_text("utf-8")).body]
+        classes = {node.name: node for node in bodies if isinstance(node, ast.ClassDef)}
+        bases = {base.id for node in classes.values() for base in node.bases if isinstance(base, ast.Name)}
+        for node in classes.values():
+            inherited = [classes[base.id] for base in node.bases if getattr(base, "id", "") in classes]
+            fields = [name for each in (node, *inherited) for name in _fields(each)]
+            if fields and node.name not in bases:  # one that others are made from has no table
                 about = " ".join((ast.get_docstring(node) or "").split())
                 lines += [f"### {node.name}\n", about, "", ", ".join(f"`{name}`" for name in fields), ""]
     lines += ["## Signals of `vinflow.payments.announcing`\n", "| signal | sent with |", "| --- | --- |"]
