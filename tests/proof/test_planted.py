@@ -164,9 +164,13 @@ def test_a_refund_booked_without_the_banks_word_is_found(monkeypatch: Patch) -> 
     monkeypatch.setattr("vinflow.payments.sending.note", believing)
     monkeypatch.setattr("tests.proof.cashiers.CLUMSY", 1.0)
 
-    outcome = found(1, "slow")
+    # Not in every run does somebody name a transfer wrongly and nobody take it back.
+    outcomes = (found(seed, "slow") for seed in (4, 7, 1))
 
-    assert says(outcome, "the bank knows of no such transfer") or says(outcome, "and the bank sent")
+    assert any(
+        says(outcome, "the bank knows of no such transfer") or says(outcome, "and the bank sent")
+        for outcome in outcomes
+    )
 
 
 def test_the_same_seed_gives_the_same_trace() -> None:
