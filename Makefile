@@ -72,7 +72,8 @@ bench: setup
 	@for name in $(BENCHES); do echo "== $$name"; $(BIN)/python -m bench.$$name || exit 1; done
 
 # What is too long for every day: the simulator's campaign, hostile answers, kills and races at full length, the
-# whole grid of late money, the many rivals, twenty thousand questions put to the official codec too. Each leaves
+# whole grid of late money, the many rivals, twenty thousand questions put to the official codec too, a million inputs
+# made for ours. Each leaves
 # its figures in var/prove/; the report is written even when something broke, and says so.
 N ?= 2000
 SEED ?= 1
@@ -85,6 +86,7 @@ prove: setup
 	PROVE=1 TEST_DATABASE=postgres $(BIN)/pytest -q tests/proof || bad=1; \
 	PROVE=1 $(BIN)/pytest -q tests/bakong/test_hostile_answers.py tests/proof || bad=1; \
 	$(BIN)/python -m bench.khqr_differential $(ARGS) || bad=1; \
+	nice -n 10 $(BIN)/python -m fuzz.khqr --seed $(SEED) || bad=1; \
 	$(BIN)/python -u -m tests.proof --runs $(N) --from $(SEED) --jobs $(JOBS) || bad=1; \
 	$(BIN)/python -m tests.proof.report || bad=1; \
 	exit $$bad

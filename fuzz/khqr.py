@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -53,6 +54,33 @@ def seed(corpus: Path) -> int:
     return count
 
 
+def report(lines: list[str], *, seed: int, seeds: int, took_s: float, exit_code: int) -> bool:
+    """Leave the figures of a run, from libFuzzer's last lines, for the report; False: it ran nothing."""
+    from tests.proof.figures import hand_over  # the one way figures reach the report
+
+    stats = dict(re.findall(r"^stat::(\w+):\s*(\d+)$", "\n".join(lines), re.MULTILINE))
+    inputs = int(stats.get("number_of_executed_units", 0))
+    if not inputs:
+        return False
+    hand_over(
+        "codec",
+        title="Inputs made for the codec, guided by coverage",
+        head=["what", "how many"],
+        rows=[
+            ["inputs run", inputs],
+            ["first inputs, from the vectors", seeds],
+            ["crashes, hangs of ten seconds, answers that disagree", int(exit_code != 0)],
+            ["whole seconds of the slowest input", int(stats.get("slowest_unit_time_sec", -1))],
+        ],
+        seed=seed,
+        count=inputs,
+        duration_s=took_s,
+        violations=int(exit_code != 0),
+        atheris=ATHERIS.partition("==")[2],
+    )
+    return True
+
+
 def main() -> int:
     """Run the fuzzer and print its last line and how long it took; return its exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -80,8 +108,9 @@ def main() -> int:
     lines = run.stdout.splitlines()
     print("\n".join(lines[-60:] if run.returncode else lines[-12:]))
     took = time.monotonic() - started
+    ran = report(lines, seed=options.seed, seeds=seeds, took_s=took, exit_code=run.returncode)
     print(f"{options.inputs} inputs asked, {seeds} seeds, {took:.0f} s, exit {run.returncode}")
-    return run.returncode
+    return run.returncode or int(not ran)
 
 
 if __name__ == "__main__":

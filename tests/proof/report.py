@@ -24,6 +24,7 @@ FIRST = {
     "hostile_readers": "Hostile answers, every reader of the client",
     "hostile_open_api": "Hostile answers, through to the rows (open api)",
     "hostile_hosted": "Hostile answers, through to the rows (hosted)",
+    "codec": "Inputs made for the codec, guided by coverage",
 }
 
 HEAD = Path(__file__).with_name("head.md")  # what stands above the tables; the only part people write
