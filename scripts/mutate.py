@@ -69,7 +69,8 @@ def group_of(name: str) -> str:
 
 
 # Equivalent mutants, read one by one: "function__mutmut_number" is not stable, so a survivor is known by
-# its changed line. The reason stands beside it and in the report.
+# its changed line. The reason stands beside it. The run knows SQLite alone: what only PostgreSQL can tell is
+# listed too, with the test that goes red there.
 EQUIVALENT = ROOT / "tests" / "proof" / "equivalent_mutants.json"
 
 CONFTEST = '''
