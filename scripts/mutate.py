@@ -269,7 +269,12 @@ def report(chosen: list[str], *, seed: int, duration_s: float) -> int:
         return 1
     rows.append(["all", *totals, score(*totals)])
     (HOME / "alive.txt").write_text("\n".join(survivors), "utf-8")
-    text = "Killed over all that are not equivalent. The tool leaves module tables and constants alone."
+    elsewhere = sum("PostgreSQL" in why for (name, _was, _now), why in known.items() if name in chosen)
+    text = (
+        "Killed over all that are not equivalent. The tool leaves module tables and constants alone. The run is"
+        f" on SQLite: {elsewhere} kinds of mutants that only PostgreSQL can tell count as equivalent here, each"
+        " held by a test that runs there and is named in tests/proof/equivalent_mutants.json."
+    )
     if left:
         text += f" A sample: {left} further mutants were not run."
     write(rows, seed=seed, count=totals[0], duration_s=duration_s, text=text)
