@@ -271,9 +271,9 @@ def report(chosen: list[str], *, seed: int, duration_s: float) -> int:
     (HOME / "alive.txt").write_text("\n".join(survivors), "utf-8")
     elsewhere = sum("PostgreSQL" in why for (name, _was, _now), why in known.items() if name in chosen)
     text = (
-        "Killed over all that are not equivalent. The tool leaves module tables and constants alone. The run is"
-        f" on SQLite: {elsewhere} kinds of mutants that only PostgreSQL can tell count as equivalent here, each"
-        " held by a test that runs there and is named in tests/proof/equivalent_mutants.json."
+        "Killed over all that are not equivalent. The tool leaves module tables and constants alone. The run"
+        f" is on SQLite: {elsewhere} kinds of mutants that only PostgreSQL can tell count as equivalent here,"
+        " each held by a test that runs there and is named in tests/proof/equivalent_mutants.json."
     )
     if left:
         text += f" A sample: {left} further mutants were not run."
