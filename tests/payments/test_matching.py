@@ -12,7 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vinflow.money import Currency, Money
-from vinflow.payments.matching import Asked, Match, Mismatch, Reason, Reported, judge, reported_money
+from vinflow.payments.matching import (
+    BAD_TRACKING,
+    EARLY,
+    Asked,
+    Difference,
+    Expected,
+    Match,
+    Mismatch,
+    Reason,
+    Reported,
+    differences,
+    judge,
+    reported_money,
+)
 
 T0 = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)
 ASKED = Asked(
@@ -113,3 +126,73 @@ def test_reported_money_is_positive_and_exact_or_none(amount: Decimal, currency:
     money = reported_money(amount, currency)
 
     assert money is None or (money.minor > 0 and money.decimal == amount)
+
+
+# ---- money that should have gone out ----------------------------------------------------------------------
+
+ASKED_BACK = Expected(
+    hash="ab" * 32,
+    money=Money(1050, Currency.USD),
+    senders={"shop@devb"},
+    to_account="dara@aclb",
+    since=T0,
+)
+SENT: dict[str, Any] = {
+    "hash": "ab" * 32,
+    "amount": Decimal("10.50"),
+    "currency": "USD",
+    "from_account": "SHOP@devb",
+    "to_account": "Dara@ACLB",
+    "sent_at": T0 + timedelta(minutes=5),
+    "tracking_status": None,
+}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"sent_at": None},
+        {"sent_at": T0 - EARLY},
+        {"tracking_status": "SUCCESS"},
+    ],
+)
+def test_what_was_sent_as_it_was_asked_for_differs_in_nothing(change: dict[str, Any]) -> None:
+    assert differences(ASKED_BACK, **{**SENT, **change}) == ()
+
+
+@pytest.mark.parametrize(
+    ("change", "difference"),
+    [
+        ({"hash": "cd" * 32}, Difference.HASH),
+        ({"amount": Decimal("10.49")}, Difference.MONEY),
+        ({"amount": None}, Difference.MONEY),
+        ({"currency": "KHR"}, Difference.MONEY),
+        ({"from_account": None}, Difference.FROM_UNSTATED),
+        ({"from_account": "other@devb"}, Difference.FROM_ACCOUNT),
+        ({"to_account": "other@aclb"}, Difference.TO_ACCOUNT),
+        ({"to_account": None}, Difference.TO_ACCOUNT),
+        ({"sent_at": T0 - EARLY - timedelta(seconds=1)}, Difference.TOO_EARLY),
+        *[({"tracking_status": status}, Difference.SENT_BACK) for status in sorted(BAD_TRACKING)],
+    ],
+)
+def test_each_difference_of_what_was_sent_is_named_alone(
+    change: dict[str, Any], difference: Difference
+) -> None:
+    assert differences(ASKED_BACK, **{**SENT, **change}) == (difference,)
+
+
+def test_where_nobody_knows_whose_account_it_must_reach_any_will_do() -> None:
+    unknown = replace(ASKED_BACK, to_account="")
+
+    assert differences(unknown, **{**SENT, "to_account": "anybody@aclb"}) == ()
+
+
+def test_all_differences_of_what_was_sent_are_named() -> None:
+    wrong = {
+        "hash": "cd" * 32, "amount": None, "from_account": "x@y", "to_account": "x@y",
+        "sent_at": T0 - timedelta(days=1), "tracking_status": min(BAD_TRACKING),
+    }  # fmt: skip
+    unstated = Difference.FROM_UNSTATED
+
+    assert set(differences(ASKED_BACK, **{**SENT, **wrong})) == set(Difference) - {unstated}
