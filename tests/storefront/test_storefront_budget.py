@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from tests.storefront.waiting import wait_for_state
 
 WIRE_BYTES_MAX = 60_000
 HTML_BYTES_MAX = 25_000
@@ -63,9 +64,7 @@ def test_nothing_jumps_when_the_page_loads_and_when_its_state_changes(
     found: dict[str, Any] = {}
 
     def state_is(page: Any, state: str) -> None:
-        page.wait_for_function(
-            "state => document.querySelector('main').dataset.state === state", arg=state, timeout=30_000
-        )
+        wait_for_state(page, state)
         page.wait_for_timeout(150)
 
     paid = shop.opened(user)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from tests.storefront.waiting import wait_for_state
 
 pytestmark = pytest.mark.browser
 
@@ -16,12 +17,6 @@ PASSWORD = "a long enough password"
 
 def path(payment: Any) -> str:
     return f"/payment/{payment.transaction_id}/"
-
-
-def wait_for_state(page: Any, state: str, timeout_s: float = 30) -> None:
-    page.wait_for_function(
-        "state => document.querySelector('main').dataset.state === state", arg=state, timeout=timeout_s * 1000
-    )
 
 
 def test_the_network_is_cut_for_twenty_seconds_and_the_money_comes_meanwhile(

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 import pytest
+from tests.storefront.waiting import wait_for_state
 
 pytestmark = pytest.mark.browser
 
@@ -16,12 +17,6 @@ WRONG_CLOCK = "const shift = {hours} * 3600e3, now = Date.now; Date.now = () => 
 
 def path(payment: Any) -> str:
     return f"/payment/{payment.transaction_id}/"
-
-
-def wait_for_state(page: Any, state: str, timeout_s: float = 30) -> None:
-    page.wait_for_function(
-        "state => document.querySelector('main').dataset.state === state", arg=state, timeout=timeout_s * 1000
-    )
 
 
 def seconds(text: str) -> int:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import zxingcpp
 from PIL import Image
+from tests.storefront.waiting import wait_for_state
 
 from vinflow.bakong import CannotTell, Failed, NotFound, Reason
 from vinflow.money import Currency, Money
@@ -34,12 +35,6 @@ STATES_SEEN = """
 
 def path(payment: Any, more: str = "") -> str:
     return f"/payment/{payment.transaction_id}/{more}"
-
-
-def wait_for_state(page: Any, state: str, timeout_s: float = 30) -> None:
-    page.wait_for_function(
-        "state => document.querySelector('main').dataset.state === state", arg=state, timeout=timeout_s * 1000
-    )
 
 
 def nudge(page: Any) -> None:

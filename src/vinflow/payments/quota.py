@@ -29,7 +29,6 @@ __all__ = [
     "aside_for_newcomers",
     "confirmable",
     "learnt",
-    "promised",
     "reserves",
     "reset_between",
     "room",
@@ -126,17 +125,6 @@ def reserves(allowed: int) -> tuple[int, int]:
     return staff, staff + math.ceil(allowed * 0.10)
 
 
-def promised(row: CallBudget) -> QuerySet[Attempt]:
-    """Return the shown QRs to which a call of this window is promised; counted, never remembered."""
-    return _promised(str(conf.environment()), row.starts_at, row.ends_at)
-
-
-def _promised(environment: str, starts_at: datetime, ends_at: datetime) -> QuerySet[Attempt]:
-    return Attempt.objects.filter(
-        set_aside=True, environment=environment, last_check_at__gte=starts_at, last_check_at__lt=ends_at
-    )
-
-
 def aside(row: CallBudget) -> int:
     """Return how many calls are promised to shown QRs in a window."""
     ((_used, promises),) = _numbers(row.token_id, [Window(row.window, row.starts_at, row.ends_at)])
@@ -145,7 +133,13 @@ def aside(row: CallBudget) -> int:
 
 def _of_newcomers(environment: str, starts_at: datetime, ends_at: datetime) -> QuerySet[Attempt, Any]:
     paid_before = Payment.objects.filter(principal=OuterRef("payment__principal"), status=Status.COMPLETED)
-    theirs = _promised(environment, starts_at, ends_at).filter(~Exists(paid_before))
+    theirs = Attempt.objects.filter(
+        ~Exists(paid_before),
+        set_aside=True,
+        environment=environment,
+        last_check_at__gte=starts_at,
+        last_check_at__lt=ends_at,
+    )
     return theirs.order_by().values("environment").annotate(promises=Count("pk")).values_list("promises")
 
 
